@@ -1,0 +1,126 @@
+// swift-tools-version: 6.3
+// Fovea: watches a folder, classifies every image dropped into it, trains its own networks.
+//
+// The order of the targets is the architecture: a target depends only on targets above it.
+// docs/design.md says in a sentence or two what each one is for.
+
+import PackageDescription
+
+// MARK: - Dependencies
+
+let package = Package(name: "fovea")
+
+package.dependencies = [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+]
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+
+// MARK: - C targets: the only doors to foreign code
+
+package.targets += [
+    .target(name: "CFoveaPlugin"),
+    .target(name: "CLinux", linkerSettings: [.linkedLibrary("seccomp")]),
+    .target(name: "CPNG", linkerSettings: [.linkedLibrary("png16")]),
+    .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
+    .target(name: "CHTTP", linkerSettings: [.linkedLibrary("microhttpd"), .linkedLibrary("curl")]),
+    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-fno-trapping-math"])]),
+    .systemLibrary(name: "CInotifyTools", providers: [.apt(["libinotifytools0-dev"])]),
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+]
+
+// MARK: - Libraries
+
+package.targets += [
+    .target(name: "FoveaSystem", dependencies: ["CLinux", "CCrypto", systemPackage]),
+    .target(name: "FoveaImage", dependencies: ["CPNG", "CJPEG", "CKernels"]),
+    .target(name: "FoveaNN", dependencies: ["CKernels", "COpenBLAS"]),
+    .target(name: "FoveaData", dependencies: ["FoveaSystem", "FoveaImage", "CArchive", "CHTTP"]),
+    .target(name: "FoveaModels", dependencies: ["FoveaSystem"]),
+    .target(name: "FoveaPipeline", dependencies: ["CFoveaPlugin", "FoveaSystem", "FoveaModels"]),
+    .target(name: "FoveaWorker", dependencies: ["FoveaPipeline", "FoveaImage"]),
+    .target(name: "FoveaControl", dependencies: ["FoveaSystem", "CHTTP", yams]),
+    .target(
+        name: "FoveaDaemon",
+        dependencies: ["FoveaControl", "FoveaPipeline", "CInotifyTools", "CHTTP", grdb, logging]),
+]
+
+// MARK: - Programs
+
+package.targets += [
+    .executableTarget(name: "fovead", dependencies: ["FoveaDaemon", argumentParser]),
+    .executableTarget(name: "fovea-worker", dependencies: ["FoveaWorker"]),
+    .executableTarget(
+        name: "fovea-train",
+        dependencies: ["FoveaNN", "FoveaData", "FoveaPipeline", "FoveaControl", argumentParser]),
+    .executableTarget(
+        name: "foveactl",
+        dependencies: ["FoveaControl", "FoveaData", "FoveaPipeline", argumentParser]),
+]
+
+// MARK: - Plugins: one shared library each, of which only the entry symbol is visible
+
+/// `-z nodelete`: a Swift library cannot be unloaded safely. `-Bsymbolic` and the version script keep
+/// the copy of the engine inside a plugin apart from any copy inside the program that loads it.
+let pluginLinkerSettings: [LinkerSetting] = [
+    .unsafeFlags([
+        "-Xlinker", "-z", "-Xlinker", "nodelete", "-Xlinker", "-Bsymbolic",
+        "-Xlinker", "--version-script=\(Context.packageDirectory)/Plugins/exports.map",
+    ])
+]
+
+@MainActor func plugin(_ name: String, file: String, dependencies: [Target.Dependency] = []) {
+    package.targets.append(
+        .target(
+            name: name, dependencies: ["CFoveaPlugin"] + dependencies, path: "Plugins/\(name)",
+            publicHeadersPath: ".", linkerSettings: pluginLinkerSettings))
+    package.products.append(.library(name: file, type: .dynamic, targets: [name]))
+}
+
+plugin("Sharpen", file: "fovea-sharpen", dependencies: ["CKernels"])
+plugin("Normalize", file: "fovea-normalize", dependencies: ["CKernels"])
+plugin("ClassifierNet", file: "fovea-classifier-net", dependencies: ["FoveaNN", "FoveaModels"])
+plugin("ExampleC", file: "fovea-example-c")
+
+// MARK: - Tests
+
+@MainActor func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) {
+    package.targets.append(
+        .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources))
+}
+
+/// Small doubles and synthetic images shared by the tests.
+package.targets.append(
+    .target(name: "FoveaTestKit", dependencies: ["FoveaSystem", "FoveaImage"], path: "Tests/FoveaTestKit"))
+
+tests("FoveaSystemTests", ["FoveaSystem"])
+tests("FoveaImageTests", ["FoveaImage", "FoveaTestKit"])
+tests("FoveaNNTests", ["FoveaNN"], resources: [.copy("Golden")])
+tests("FoveaDataTests", ["FoveaData", "FoveaTestKit"])
+tests("FoveaModelsTests", ["FoveaModels", "FoveaTestKit"])
+tests("FoveaPipelineTests", ["FoveaPipeline", "FoveaWorker", "FoveaTestKit"])
+tests("FoveaControlTests", ["FoveaControl", "FoveaTestKit"])
+tests("FoveaDaemonTests", ["FoveaDaemon", "FoveaTestKit"])
+tests("PluginABITests", ["FoveaPipeline", "FoveaTestKit"])
+tests("EndToEndTests", ["FoveaControl", "FoveaData", "FoveaModels", "FoveaPipeline", "FoveaTestKit"])
+
+// MARK: - Settings, the same for every Swift target
+
+for target in package.targets where target.type != .system && !target.name.hasPrefix("C") {
+    target.swiftSettings =
+        (target.swiftSettings ?? []) + [
+            .swiftLanguageMode(.v6),
+            .treatAllWarnings(as: .error),
+            .enableUpcomingFeature("ExistentialAny"),
+        ]
+}

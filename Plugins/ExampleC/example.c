@@ -1,0 +1,1 @@
+#include "fovea_plugin.h"

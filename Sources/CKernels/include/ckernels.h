@@ -1,0 +1,1 @@
+/* ckernels.h */
