@@ -1,0 +1,3 @@
+package enum Chain {
+    static let mostStages = 32
+}
