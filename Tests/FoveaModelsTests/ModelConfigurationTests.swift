@@ -1,0 +1,86 @@
+import FoveaSystem
+import Testing
+
+@testable import FoveaModels
+
+@Suite struct ModelConfigurationTests {
+    private func read(_ change: (inout [String: JSONValue]) -> Void) throws -> ModelConfiguration {
+        guard case .object(var members) = try JSONValue(encoding: Sample.configuration()) else { fatalError() }
+        change(&members)
+        return try ModelConfiguration(bytes: Array(JSONValue.object(members).text.utf8), subject: "config.json")
+    }
+
+    @Test func returnsWhatWasWritten() throws {
+        let configuration = Sample.configuration()
+        #expect(try ModelConfiguration(bytes: configuration.encode(), subject: "config.json") == configuration)
+        #expect(try configuration.identifier.description == "tiny@1")
+    }
+
+    @Test func whatMayBeMissingMayBeMissing() throws {
+        let configuration = try read {
+            for key in ["superclasses", "superclassOf", "training", "metrics", "description", "weights"] {
+                $0[key] = nil
+            }
+        }
+        #expect(configuration.superclasses == nil && configuration.metrics == nil && configuration.description == "")
+    }
+
+    @Test func namesTheKeyAtFault() {
+        let cases: [(String, JSONValue?, String)] = [
+            ("schema", .string("fovea.model/9"), "fovea.model/1"), ("schema", nil, "schema: missing"),
+            ("nmae", .string("x"), "nmae: unknown key"), ("name", .string("../x"), "name: "),
+            ("version", .string(""), "version: "), ("name", .int(3), "name: must be a string"),
+            ("labels", .array([.string("a")]), "labels: 1 of them"),
+            ("labels", .array([.string("a"), .string("a"), .string("b")]), "twice"),
+            ("superclasses", nil, "superclasses: "), ("superclassOf", .array([.int(0)]), "superclassOf: has 1"),
+            ("superclassOf", .array([.int(0), .int(0), .int(2)]), "superclassOf: 2 is not"),
+            ("input", .object(["height": .int(4), "width": .int(5), "channels": .int(1)]), "channels: must be 3"),
+            ("input", .object(["height": .int(0), "width": .int(5), "channels": .int(3)]), "height: must be"),
+            ("chain", .array([]), "chain: has 0 stages"),
+            ("chain", .array([.object(["plugin": .string("a/b")])]), "plugin: 'a/b'"),
+            ("chain", .array([.object(["plugin": .string("a"), "parameter": .null])]), "parameter: unknown"),
+            ("chain", .array([.object(["plugin": .string("a"), "parameters": .int(1)])]), "parameters: must be"),
+            ("network", nil, "network: missing"), ("weights", .object(["dtype": .string("U8")]), "dtype: must be"),
+        ]
+        for (key, value, expected) in cases {
+            let message = refusal { _ = try read { $0[key] = value } }
+            #expect(
+                message.hasPrefix("damaged: config.json: ") && message.contains(expected), "\(expected): \(message)")
+        }
+    }
+
+    @Test func refusesADuplicateKey() {
+        let text = String(decoding: Sample.configuration().encode(), as: UTF8.self)
+        let doubled = text.replacing("\"version\"", with: "\"name\" : \"other\",\n  \"version\"")
+        #expect(refusal { _ = try ModelConfiguration(bytes: Array(doubled.utf8), subject: "c") }.contains("twice"))
+    }
+
+    @Test func labelsMustBeNamesOfFolders() {
+        #expect(Labels.problem("maple tree") == nil)
+        #expect(Labels.problem("Ahornbäume, große") == nil)
+        #expect(Labels.problem(String(repeating: "ä", count: 50)) == nil)
+        for bad in ["", ".hidden", "a/b", "failed", "unsure", "a\u{0}b", "a\nb", String(repeating: "ä", count: 51)] {
+            #expect(Labels.problem(bad) != nil)
+        }
+    }
+
+    @Test func versionsCompareByNumberThenText() throws {
+        let ordered = ["1", "1.1", "1-rc", "2", "9", "10", "10.0.1", "10.0.2", "10.0.10", "10-a", "10-b", "a"]
+        for (i, left) in ordered.enumerated() {
+            for (j, right) in ordered.enumerated() {
+                #expect(ModelIdentifier.isOlder(left, than: right) == (i < j), "\(left) and \(right)")
+            }
+        }
+        let huge = String(repeating: "9", count: 40)
+        #expect(ModelIdentifier.isOlder(huge, than: "1" + huge.dropLast() + "00"))
+        #expect(ModelIdentifier.isOlder("1", than: "01") != ModelIdentifier.isOlder("01", than: "1"))
+    }
+
+    @Test func referencesAreNamesWithOrWithoutVersion() throws {
+        #expect(try ModelReference("cifar100").version == nil)
+        #expect(try ModelReference("cifar100-vanilla@1.2").version == "1.2")
+        for bad in ["", "@1", "a@", "a@b@c", "A", "-a", "../a", "a/b", String(repeating: "a", count: 65)] {
+            #expect(refusal { _ = try ModelReference(bad) }.hasPrefix("invalidName"), "\(bad)")
+        }
+    }
+}

@@ -1,0 +1,116 @@
+import FoveaSystem
+import Glibc
+import SystemPackage
+import Testing
+
+@testable import FoveaModels
+
+@Suite struct ModelStoreTests {
+    private let scratch: Scratch
+    private let store: ModelStore
+
+    init() throws {
+        scratch = try Scratch()
+        let bundled = scratch.path.appending("models")
+        try Files.makeDirectories(bundled.appending("cifar100").appending("1"))
+        try Sample.write(
+            bundled.appending("cifar100").appending("1"), Sample.configuration(name: "cifar100", version: "1"))
+        store = ModelStore(bundled: bundled, trained: scratch.path.appending("var").appending("models"))
+    }
+
+    @discardableResult
+    private func add(_ name: String, _ version: String) throws -> ModelStore.Model {
+        try store.add(
+            configuration: Sample.configuration(name: name, version: version), weights: Sample.weights(),
+            golden: Sample.golden(), training: ["metrics.jsonl": Array("{}\n".utf8)])
+    }
+
+    private func names() throws -> [String] { try store.list().map { "\($0.identifier)" } }
+
+    @Test func listsBothStoresInOrder() throws {
+        #expect(try names() == ["cifar100@1"])
+        for version in ["10", "9", "2"] { try add("cifar100", version) }
+        try add("birds", "1")
+        try Files.makeDirectory(store.trained.appending("birds").appending("7"))
+        #expect(try names() == ["birds@1", "cifar100@1", "cifar100@2", "cifar100@9", "cifar100@10"])
+        #expect(try store.list().filter(\.isBundled).map { "\($0.identifier)" } == ["cifar100@1"])
+        #expect(try store.resolve("cifar100").identifier.version == "10")
+        #expect(try store.resolve("cifar100@2").identifier.version == "2")
+        #expect(try store.nextVersion(of: "cifar100") == "11")
+        #expect(try store.nextVersion(of: "new") == "1")
+    }
+
+    @Test func whatIsAddedCanBeVerified() throws {
+        let model = try add("birds", "1")
+        #expect(try ModelFolder.verify(model.folder).identifier == model.identifier)
+        #expect(try Files.read(model.folder.appending("training").appending("metrics.jsonl")) == Array("{}\n".utf8))
+        #expect(try Files.list(store.trained).map(\.string) == ["birds"])
+    }
+
+    @Test func nothingIsReplaced() throws {
+        try add("birds", "1")
+        #expect(refusal { try add("birds", "1") }.hasPrefix("exists: birds@1"))
+        #expect(refusal { try add("cifar100", "1") }.hasPrefix("exists"))
+        #expect(try Files.list(store.trained).map(\.string) == ["birds"])
+    }
+
+    @Test func aNameThatIsNotThereIsMetWithHelp() throws {
+        try add("birds", "1")
+        #expect(refusal { _ = try store.resolve("cifar10") }.contains("did you mean cifar100?"))
+        #expect(refusal { _ = try store.resolve("bird") }.contains("did you mean birds?"))
+        #expect(refusal { _ = try store.resolve("cifar100@7") }.contains("there are: 1"))
+        #expect(refusal { _ = try store.resolve("zzzzzzzz") }.contains("there are: birds, cifar100"))
+        #expect(refusal { _ = try store.resolve("a b") }.hasPrefix("invalidName"))
+        let empty = ModelStore(bundled: nil, trained: "/nonexistent")
+        #expect(refusal { _ = try empty.resolve("a") }.contains("there are none in /nonexistent"))
+    }
+
+    @Test func importsACopyOfWhatIsInOrder() throws {
+        let source = scratch.path.appending("elsewhere")
+        try Files.makeDirectory(source)
+        try Sample.write(source, Sample.configuration(name: "guest", version: "3"))
+        let model = try store.importFolder(source)
+        #expect("\(model.identifier)" == "guest@3")
+        try Files.removeTree(source)
+        #expect(try ModelFolder.verify(model.folder).configuration.name == "guest")
+    }
+
+    @Test func anImportThatFailsLeavesNothing() throws {
+        let source = scratch.path.appending("elsewhere")
+        try Files.makeDirectory(source)
+        #expect(refusal { try store.importFolder(source) }.contains("not a model's folder"))
+        try Sample.write(source)
+        try Files.replace(source.appending("config.json"), with: [1])
+        #expect(refusal { try store.importFolder(source) }.hasPrefix("damaged"))
+        try Files.unlink(source.appending("config.json"))
+        _ = symlink("/etc/passwd", source.appending("config.json").string)
+        #expect(refusal { try store.importFolder(source) }.contains("symbolic link"))
+        #expect(refusal { try store.importFolder(source.appending("manifest.json")) }.contains("not a folder"))
+        #expect(try Files.list(store.trained).isEmpty)
+        #expect(try names() == ["cifar100@1"])
+    }
+
+    @Test func removesOnlyWhatMayGo() throws {
+        let model = try add("birds", "1")
+        #expect(
+            refusal { try store.remove(model.identifier, protected: [model.identifier]) }.hasPrefix("protected"))
+        let bundled = try store.resolve("cifar100").identifier
+        #expect(refusal { try store.remove(bundled, protected: []) }.contains("read-only"))
+        try store.remove(model.identifier, protected: [bundled])
+        #expect(try names() == ["cifar100@1"])
+        #expect(try Files.list(store.trained).isEmpty)
+        #expect(refusal { try store.remove(model.identifier, protected: []) }.hasPrefix("notFound"))
+    }
+
+    @Test func halfMadeModelsOfTheDeadAreClearedAway() throws {
+        try add("birds", "1")
+        // No process has this number: the kernel's largest is 2^22.
+        let abandoned = store.trained.appending(".staging-9999999-x")
+        let mine = store.trained.appending(".staging-\(getpid())-x")
+        for folder in [abandoned, mine] { try Files.makeDirectory(folder) }
+        try add("birds", "2")
+        #expect(try Files.statusIfPresent(abandoned) == nil)
+        #expect(try Files.statusIfPresent(mine) != nil)
+        #expect(try names() == ["birds@1", "birds@2", "cifar100@1"])
+    }
+}
