@@ -4,8 +4,8 @@
 //   (W × 3 bytes)                    (w × 3 bytes)                           (h × w × 3 of Int32)
 //
 // The filter is the triangle (bilinear), its support widened by the scale when shrinking, so that every pixel of the
-// image counts. Weights are fixed-point with 22 bits and each of the two passes rounds to 8 bits: the arithmetic of
-// Pillow's `resize(BILINEAR)`, whose results it reproduces bit for bit. A side that has its size already is copied.
+// image counts. Weights are fixed-point with 22 bits and each of the two passes rounds to 8 bits: the method of
+// Pillow's `resize(BILINEAR)`, with which it agrees but for the rounding of ties. A side that has its size already is copied.
 // The aspect ratio is not kept: the image is stretched to the target.
 
 /// The weights along one side.
