@@ -1,0 +1,147 @@
+import FoveaSystem
+import SystemPackage
+
+/// The configuration: what `etc/fovea.yaml` says, with a default for every key.
+///
+/// Relative paths are relative to the working directory. Sizes are bytes. `ConfigurationReader` fills it from YAML and
+/// `ConfigurationRules` says which values are refused.
+package struct Configuration: Sendable, Equatable {
+    /// Where images are dropped.
+    package var inbox: FilePath = "inbox"
+    /// The first model, `NAME` or `NAME@VERSION`; afterwards `<state>/active.json` decides.
+    package var model = "cifar100-vanilla"
+    /// Folders in which plugin libraries are searched.
+    package var plugins: [FilePath] = ["lib/fovea"]
+    /// Quiet time before a file that is being written is taken.
+    package var settle: Duration = .seconds(2)
+    package var outbox: FilePath = "outbox"
+    package var corrections: FilePath = "corrections"
+    /// Bundled models, which are only read.
+    package var models: FilePath = "models"
+    /// Spool, journal, history, data sets, trained models.
+    package var state: FilePath = "var"
+    /// The control API's unix socket.
+    package var socket: FilePath = "var/run/fovead.sock"
+    /// Worker processes; 0 is one per core.
+    package var workers = 0
+    /// The most images in a batch.
+    package var batch = 64
+    /// Results below this go to `outbox/unsure`.
+    package var confidence = 0.0
+    /// Where the web page is served; nil is off.
+    package var http: HTTPAddress? = HTTPAddress(host: "127.0.0.1", port: 8732)
+    package var limits = Limits()
+    /// Older history is pruned.
+    package var history: Duration = .seconds(365 * 86400)
+    /// Free space below which nothing is taken.
+    package var minFree = 1 << 30
+    /// Of what is published.
+    package var umask: UInt32 = 0o027
+    package var retrain = Retrain()
+
+    /// What one image may need.
+    package struct Limits: Sendable, Equatable {
+        package var file = 32 << 20
+        /// Pixels.
+        package var side = 16384
+        package var pixels = 50_000_000
+        package var seconds = 5.0
+        /// Above what the worker holds after warm-up.
+        package var memory = 512 << 20
+
+        package init() {}
+    }
+
+    /// How challengers are trained.
+    package struct Retrain: Sendable, Equatable {
+        package var data = "cifar100"
+        package var preset = "fast"
+        package var budget: Duration = .seconds(8 * 3600)
+        /// Trained versions that are kept.
+        package var keep = 5
+
+        package init() {}
+    }
+
+    /// A loopback address with a port.
+    package struct HTTPAddress: Sendable, Equatable, CustomStringConvertible {
+        /// `127.0.0.1`, `localhost` or `::1`.
+        package var host: String
+        package var port: Int
+
+        package init(host: String, port: Int) {
+            self.host = host
+            self.port = port
+        }
+
+        package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    }
+
+    /// The defaults.
+    package init() {}
+
+    /// Trained models: `<state>/models`.
+    package var trainedModels: FilePath { state.appending("models") }
+    /// Data sets: `<state>/datasets`.
+    package var datasets: FilePath { state.appending("datasets") }
+    /// Which model serves: `<state>/active.json`.
+    package var activeFile: FilePath { state.appending("active.json") }
+
+    /// The files that are looked for when no `--config` is given, in this order.
+    package static let searched: [FilePath] = ["etc/fovea.yaml", "/etc/fovea/fovea.yaml"]
+
+    /// Reads and checks the configuration.
+    ///
+    /// - Parameter explicit: the file given with `--config`, which must exist. Without it the first of `searched` that
+    ///   exists; without any, the defaults.
+    /// - Returns: the configuration, and the file that it came from.
+    package static func load(_ explicit: FilePath?) throws(ConfigurationFileError) -> (Configuration, FilePath?) {
+        var file = explicit
+        if file == nil {
+            file = searched.first { (try? Files.statusIfPresent($0, followingLinks: true))?.isRegular == true }
+        }
+        var configuration = Configuration()
+        if let file {
+            configuration = try ConfigurationReader.parse(read(file), file: file.escaped)
+        }
+        try configuration.check(file: file?.escaped ?? "defaults")
+        return (configuration, file)
+    }
+
+    private static func read(_ file: FilePath) throws(ConfigurationFileError) -> String {
+        do throws(SystemError) {
+            let bytes = try Files.read(try Files.resolve(file), limit: 1 << 20)
+            if let text = String(validating: bytes, as: UTF8.self) { return text }
+        } catch {
+            throw ConfigurationFileError(
+                file: file.escaped, problem: "cannot be read: \(error.errno)",
+                hint: "Give another file with --config, or start from etc/fovea.yaml of the distribution.")
+        }
+        throw ConfigurationFileError(file: file.escaped, problem: "is not UTF-8 text", hint: "Save it as UTF-8.")
+    }
+}
+
+/// A configuration that cannot be used: where, what, and what to do.
+package struct ConfigurationFileError: Error, CustomStringConvertible, Sendable, Equatable {
+    package let file: String
+    /// From 1; nil where no line is at fault.
+    package let line: Int?
+    /// The key at fault, such as `limits.file`.
+    package let key: String?
+    package let problem: String
+    package let hint: String
+
+    package init(file: String, line: Int? = nil, key: String? = nil, problem: String, hint: String = "") {
+        self.file = file
+        self.line = line
+        self.key = key
+        self.problem = problem
+        self.hint = hint
+    }
+
+    package var description: String {
+        let place = line.map { "\(file):\($0)" } ?? file
+        let sentence = key.map { "\(place): \($0): \(problem)." } ?? "\(place): \(problem)."
+        return hint.isEmpty ? sentence : "\(sentence) \(hint)"
+    }
+}
