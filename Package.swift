@@ -44,7 +44,7 @@ package.targets += [
 package.targets += [
     .target(name: "FoveaSystem", dependencies: ["CLinux", "CCrypto", systemPackage]),
     .target(name: "FoveaImage", dependencies: ["CPNG", "CJPEG", "CKernels"]),
-    .target(name: "FoveaNN", dependencies: ["CKernels", "COpenBLAS"]),
+    .target(name: "FoveaNN", dependencies: ["CKernels", "COpenBLAS", "FoveaSystem"]),
     .target(name: "FoveaData", dependencies: ["FoveaSystem", "FoveaImage", "CArchive", "CHTTP"]),
     .target(name: "FoveaModels", dependencies: ["FoveaSystem"]),
     .target(name: "FoveaPipeline", dependencies: ["CFoveaPlugin", "FoveaSystem", "FoveaModels"]),

@@ -1,1 +1,137 @@
+/* Compiles loops.h once per instruction set and picks a table of functions when the first one is called. */
 #include "ckernels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    const char *name;
+#define CK_MEMBER(result, name, parameters, arguments) result(*name) parameters;
+    CK_KERNELS(CK_MEMBER)
+#undef CK_MEMBER
+} table;
+
+#define CK_JOIN2(name, isa) name##_##isa
+#define CK_JOIN(name, isa) CK_JOIN2(name, isa)
+#define CK(name) CK_JOIN(name, CK_ISA)
+#define CK_ENTRY(result, function, parameters, arguments) .function = CK(function),
+
+#define CK_ISA baseline
+#include "loops.h"
+static const table table_baseline = {
+#if defined(__aarch64__)
+    .name = "neon",
+#else
+    .name = "baseline",
+#endif
+    CK_KERNELS(CK_ENTRY)};
+#undef CK_ISA
+
+#if defined(__x86_64__)
+#define CK_ISA avx2
+#pragma clang attribute push(__attribute__((target("avx2,fma,bmi,bmi2"))), apply_to = function)
+#include "loops.h"
+#pragma clang attribute pop
+static const table table_avx2 = {.name = "avx2", CK_KERNELS(CK_ENTRY)};
+#undef CK_ISA
+
+#define CK_ISA avx512
+#define CK_AVX512 "avx2,fma,bmi,bmi2,avx512f,avx512bw,avx512dq,avx512vl"
+#pragma clang attribute push(__attribute__((target(CK_AVX512))), apply_to = function)
+#include "loops.h"
+#pragma clang attribute pop
+static const table table_avx512 = {.name = "avx512", CK_KERNELS(CK_ENTRY)};
+#undef CK_ISA
+#endif
+
+static const table *choose(void) {
+#if defined(__x86_64__)
+    const char *forced = getenv("FOVEA_ISA");
+    __builtin_cpu_init();
+    const int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+    const int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    if (forced && strcmp(forced, "baseline") == 0) return &table_baseline;
+    if (avx2 && forced && strcmp(forced, "avx2") == 0) return &table_avx2;
+    if (avx512) return &table_avx512;
+    if (avx2) return &table_avx2;
+#endif
+    return &table_baseline;
+}
+
+static _Atomic(const table *) chosen;
+
+static inline const table *kernels(void) {
+    const table *now = __c11_atomic_load(&chosen, __ATOMIC_ACQUIRE);
+    if (!now) {
+        now = choose(); /* two threads may both choose; they choose the same */
+        __c11_atomic_store(&chosen, now, __ATOMIC_RELEASE);
+    }
+    return now;
+}
+
+const char *ck_isa(void) { return kernels()->name; }
+
+#define CK_DEFINE(result, name, parameters, arguments)                                                                 \
+    result ck_##name parameters { return kernels()->name arguments; }
+CK_KERNELS(CK_DEFINE)
+
+/* exp is libm's on every instruction set: the rows are short. */
+void ck_softmax(const float *logits, int n, float *probabilities) {
+    float largest = logits[0];
+    for (int i = 1; i < n; i++) largest = logits[i] > largest ? logits[i] : largest;
+    float sum = 0;
+    for (int i = 0; i < n; i++) sum += probabilities[i] = expf(logits[i] - largest);
+    for (int i = 0; i < n; i++) probabilities[i] /= sum;
+}
+
+float ck_cross_entropy(const float *logits, int n, int label, float smoothing, float scale, float *gradient,
+                       int *best) {
+    int top = 0;
+    for (int i = 1; i < n; i++)
+        if (logits[i] > logits[top]) top = i;
+    if (best) *best = top;
+    const float largest = logits[top];
+    double sum = 0, linear = 0;
+    for (int i = 0; i < n; i++) {
+        sum += exp((double)(logits[i] - largest));
+        linear += (double)(logits[i] - largest);
+    }
+    const double log_sum = log(sum), even = (double)smoothing / n, hit = (double)(logits[label] - largest);
+    const float loss = (float)(log_sum - (1.0 - (double)smoothing) * hit - even * linear);
+    if (gradient)
+        for (int i = 0; i < n; i++) {
+            const double target = even + (i == label ? 1.0 - (double)smoothing : 0.0);
+            gradient[i] = (float)((exp((double)(logits[i] - largest)) / sum - target) * (double)scale);
+        }
+    return loss;
+}
+
+size_t ck_spread_blocks(const uint8_t *seeds, int h, int w, int c, int block, uint8_t *mask) {
+    const size_t n = (size_t)h * (size_t)w * (size_t)c;
+    memset(mask, 1, n);
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++)
+            for (int at = 0; at < c; at++) {
+                if (seeds[((size_t)y * w + x) * c + at]) continue;
+                const int top = y - block / 2, left = x - block / 2;
+                for (int v = top < 0 ? 0 : top; v < top + block && v < h; v++)
+                    for (int u = left < 0 ? 0 : left; u < left + block && u < w; u++)
+                        mask[((size_t)v * w + u) * c + at] = 0;
+            }
+    size_t ones = 0;
+    for (size_t i = 0; i < n; i++) ones += mask[i];
+    return ones;
+}
+
+void ck_rotate_filters(const float *w, int k, int inputs, int outputs, int first, int last, float *rotated) {
+    for (int at = first; at < last; at++) {
+        const float *from = w + (size_t)at * inputs * outputs;
+        float *to = rotated + (size_t)(k * k - 1 - at) * inputs * outputs;
+        for (int i0 = 0; i0 < inputs; i0 += 16)
+            for (int o = 0; o < outputs; o++)
+                for (int i = i0; i < i0 + 16 && i < inputs; i++)
+                    to[(size_t)o * inputs + i] = from[(size_t)i * outputs + o];
+    }
+}

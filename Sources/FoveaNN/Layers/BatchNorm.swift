@@ -1,0 +1,137 @@
+import CKernels
+import Glibc
+
+/// Batch normalisation over all positions of a channel (Ioffe & Szegedy 2015), for N×H×W×C and N×C alike.
+///
+/// Training uses the batch's mean and (biased) variance and keeps running ones, unbiased variance as PyTorch does;
+/// inference uses the running ones. The running averages' momentum rises to its value, min(momentum, (1+t)/(10+t)) at
+/// step t, so that a short training does not evaluate with the statistics of its start.
+///
+/// `affine: false` leaves out scale and shift: before the first convolution nobody would otherwise need that
+/// convolution's backward-data.
+final class BatchNorm: Layer {
+    let name: String
+    let input: Shape
+    var output: Shape { input }
+    let tensors: [TensorSpecification]
+    private let affine: Bool
+    private let momentum: Double
+    private let epsilon: Double
+    private let channels: Int
+    private var memory: LayerMemory?
+    private var folded = false
+
+    init(_ name: String, input: Shape, momentum: Double = 0.997, epsilon: Double = 1e-5, affine: Bool = true) {
+        self.name = name
+        self.input = input
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.affine = affine
+        channels = input.channels
+        func tensor(_ part: String, _ kind: TensorInfo.Kind, _ value: Float) -> TensorSpecification {
+            TensorSpecification(name: "\(name).\(part)", shape: [input.channels], kind: kind, start: .constant(value))
+        }
+        tensors =
+            [tensor("mean", .buffer, 0), tensor("variance", .buffer, 1)]
+            + (affine ? [tensor("scale", .parameter, 1), tensor("shift", .parameter, 0)] : [])
+    }
+
+    /// own: scale, shift, batch mean, batch 1/σ, and backward's three coefficients, by channel.
+    func needs(maxBatch: Int, mode: Mode) -> LayerNeeds { LayerNeeds(own: 7 * channels, scratch: 4 * channels + 16) }
+    func bind(_ memory: LayerMemory) { self.memory = memory }
+    func parametersChanged() { folded = false }
+
+    private func own(_ part: Int) -> Floats { memory!.own + part * channels }
+
+    /// Sums of two quantities per channel over all rows: per thread, then over threads in order.
+    private func reduce(
+        count: Int, _ pass: Pass,
+        _ body: (Range<Int>, UnsafeMutablePointer<Double>, UnsafeMutablePointer<Double>) -> Void
+    ) -> (first: [Double], second: [Double]) {
+        let channels = channels
+        pass.pool.split(count) { thread, images in
+            memset(pass.scratch[thread], 0, 4 * channels * 4)
+            pass.scratch[thread].withMemoryRebound(to: Double.self, capacity: 2 * channels) {
+                body(images, $0, $0 + channels)
+            }
+        }
+        var first = [Double](repeating: 0, count: channels)
+        var second = first
+        for thread in 0..<pass.pool.threads {
+            pass.scratch[thread].withMemoryRebound(to: Double.self, capacity: 2 * channels) {
+                for c in 0..<channels {
+                    first[c] += $0[c]
+                    second[c] += $0[channels + c]
+                }
+            }
+        }
+        return (first, second)
+    }
+
+    func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass) {
+        let tensors = memory!.tensors
+        let (scale, shift, mean, inverse) = (own(0), own(1), own(2), own(3))
+        let (pixels, size, c) = (input.pixels, input.count, Int32(channels))
+        if pass.training {
+            let rows = Double(count * pixels)
+            let sums = reduce(count: count, pass) { images, sum, squares in
+                ck_moments(x + images.lowerBound * size, images.count * pixels, c, sum, squares)
+            }
+            let step = Double(pass.step)
+            let keep = Float(min(momentum, (1 + step) / (10 + step)))
+            for c in 0..<channels {
+                let average = sums.first[c] / rows
+                let variance = max(0, sums.second[c] / rows - average * average)
+                mean[c] = Float(average)
+                inverse[c] = Float(1 / (variance + epsilon).squareRoot())
+                let unbiased = Float(rows > 1 ? variance * rows / (rows - 1) : variance)
+                tensors[0][c] = keep * tensors[0][c] + (1 - keep) * Float(average)
+                tensors[1][c] = keep * tensors[1][c] + (1 - keep) * unbiased
+                scale[c] = inverse[c] * (affine ? tensors[2][c] : 1)
+                shift[c] = (affine ? tensors[3][c] : 0) - mean[c] * scale[c]
+            }
+            folded = false
+        } else if !folded {
+            for c in 0..<channels {
+                let inverse = Float(1 / (Double(tensors[1][c]) + epsilon).squareRoot())
+                scale[c] = inverse * (affine ? tensors[2][c] : 1)
+                shift[c] = (affine ? tensors[3][c] : 0) - tensors[0][c] * scale[c]
+            }
+            folded = true
+        }
+        pass.pool.split(count) { _, images in
+            let first = images.lowerBound * size
+            ck_affine(x + first, y + first, images.count * pixels, c, scale, shift, 0)
+        }
+    }
+
+    /// With x̂ = (x−μ)/σ over m rows: dx = γ/σ · (dy − mean(dy) − x̂·mean(dy·x̂)).
+    func backward(_ x: Floats, _ dy: Floats, _ dx: Floats?, count: Int, _ pass: Pass) {
+        let (mean, inverse, a, b, d) = (own(2), own(3), own(4), own(5), own(6))
+        let (pixels, size, c) = (input.pixels, input.count, Int32(channels))
+        let rows = Double(count * pixels)
+        let sums = reduce(count: count, pass) { images, sum, product in
+            let first = images.lowerBound * size
+            ck_norm_sums(x + first, dy + first, images.count * pixels, c, mean, sum, product)
+        }
+        for c in 0..<channels {
+            let (sum, product) = (sums.first[c], sums.second[c])
+            let inverse = Double(inverse[c])
+            var gamma = 1.0
+            if affine {
+                gamma = Double(memory!.tensors[2][c])
+                memory!.gradients[2]?[c] = Float(product * inverse)
+                memory!.gradients[3]?[c] = Float(sum)
+            }
+            let slope = -gamma * inverse * inverse * inverse * product / rows
+            a[c] = Float(gamma * inverse)
+            b[c] = Float(slope)
+            d[c] = Float(-gamma * inverse * sum / rows - slope * Double(mean[c]))
+        }
+        guard let dx else { return }
+        pass.pool.split(count) { _, images in
+            let first = images.lowerBound * size
+            ck_norm_apply(x + first, dy + first, dx + first, images.count * pixels, c, a, b, d)
+        }
+    }
+}

@@ -1,0 +1,85 @@
+import CKernels
+
+/// A two-dimensional convolution, SAME, stride 1, odd kernel, with or without bias. Filters are [k, k, in, out].
+final class Convolution: Layer {
+    let name: String
+    let input: Shape
+    let output: Shape
+    let tensors: [TensorSpecification]
+    private let algorithm: any ConvolutionAlgorithm
+    private let mode: Mode
+    private var memory: LayerMemory?
+    private let ones: [Float]
+    private var stale = true
+
+    /// - Parameter algorithm: nil chooses the best one.
+    init(
+        _ name: String, input: Shape, channels: Int, kernel: Int, bias: Bool = false, mode: Mode,
+        algorithm: ((ConvolutionShape) -> any ConvolutionAlgorithm)? = nil
+    ) throws(ShapeError) {
+        guard kernel > 0, kernel % 2 == 1, channels > 0 else {
+            throw ShapeError(
+                "\(name) (convolution)", given: "kernel \(kernel), \(channels) channels",
+                expected: "an odd kernel, at least one channel")
+        }
+        self.name = name
+        self.input = input
+        self.mode = mode
+        output = Shape(height: input.height, width: input.width, channels: channels)
+        let shape = ConvolutionShape(
+            height: input.height, width: input.width, inputs: input.channels, outputs: channels, kernel: kernel)
+        self.algorithm = algorithm?(shape) ?? ConvolutionAlgorithms.choose(shape, mode: mode)
+        let area = kernel * kernel
+        tensors =
+            [
+                TensorSpecification(
+                    name: "\(name).weight", shape: [kernel, kernel, input.channels, channels], kind: .parameter,
+                    start: .xavier(fanIn: area * input.channels, fanOut: area * channels), decays: true)
+            ]
+            + (bias
+                ? [TensorSpecification(name: "\(name).bias", shape: [channels], kind: .parameter, start: .constant(0))]
+                : [])
+        ones = [Float](repeating: 1, count: channels)
+    }
+
+    func needs(maxBatch: Int, mode: Mode) -> LayerNeeds { algorithm.needs(mode: mode) }
+
+    func bind(_ memory: LayerMemory) {
+        self.memory = memory
+        algorithm.bind(filters: memory.tensors[0], own: memory.own)
+    }
+
+    func parametersChanged() { stale = true }
+
+    func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass) {
+        if stale {
+            algorithm.filtersChanged(pass.pool, mode: mode)
+            stale = false
+        }
+        algorithm.forward(x, y, count: count, pass)
+        guard tensors.count > 1, let bias = memory?.tensors[1] else { return }
+        let pixels = output.pixels
+        let channels = output.channels
+        pass.pool.split(count) { _, images in
+            let start = y + images.lowerBound * pixels * channels
+            ck_affine(start, start, images.count * pixels, Int32(channels), ones, bias, 0)
+        }
+    }
+
+    func backward(_ x: Floats, _ dy: Floats, _ dx: Floats?, count: Int, _ pass: Pass) {
+        if let gradient = memory?.gradients[0] {
+            algorithm.backwardFilters(x, dy, gradient, count: count, pass)
+        }
+        if tensors.count > 1, let gradient = memory?.gradients[1] {
+            sumColumns(dy, rows: count * output.pixels, channels: output.channels, gradient)
+        }
+        if let dx { algorithm.backwardData(dy, dx, count: count, pass) }
+    }
+}
+
+/// The gradient of a bias: sums over rows. One thread, since biases are rare here.
+func sumColumns(_ dy: Floats, rows: Int, channels: Int, _ gradient: Floats) {
+    var sums = [Double](repeating: 0, count: channels)
+    ck_moments(dy, rows, Int32(channels), &sums, nil)
+    for c in 0..<channels { gradient[c] = Float(sums[c]) }
+}

@@ -1,0 +1,91 @@
+import CKernels
+
+/// Dropout (Srivastava et al. 2014) and DropBlock (Ghiasi et al. 2018), in place; nothing in inference.
+///
+/// Both clear elements and scale up the rest. Dropout clears single elements; DropBlock squares of one channel's
+/// map, normalised by how many elements remain (here image by image). Masks come from a hash of (seed, step, layer,
+/// image), so they depend neither on threads nor on what was drawn before, and a resumed training draws the same.
+final class Dropout: Layer {
+    let name: String
+    let input: Shape
+    var output: Shape { input }
+    var inPlace: Bool { true }
+    private let keep: Double
+    private let block: Int
+    private let salt: UInt64
+    private let mode: Mode
+    private var mask: UnsafeMutablePointer<UInt8>?
+    private var scales: [Float] = []
+
+    /// - Parameters:
+    ///   - keep: the probability that an element stays, in (0, 1].
+    ///   - block: the square's side; 1 is dropout by element, normalised as dropout is.
+    init(_ name: String, input: Shape, keep: Double, block: Int = 1, salt: UInt64, mode: Mode) throws(ShapeError) {
+        guard keep > 0, keep <= 1, block >= 1 else {
+            throw ShapeError(
+                "\(name) (dropout)", given: "keep \(keep), block \(block)",
+                expected: "keep in (0, 1] and a block of at least 1")
+        }
+        self.name = name
+        self.input = input
+        self.keep = keep
+        self.salt = salt
+        self.mode = mode
+        self.block = min(block, input.height, input.width)
+    }
+
+    func needs(maxBatch: Int, mode: Mode) -> LayerNeeds {
+        guard mode == .training, keep < 1 else { return LayerNeeds() }
+        return LayerNeeds(own: (maxBatch * input.count + 3) / 4, scratch: (input.count + 3) / 4)
+    }
+
+    func bind(_ memory: LayerMemory) {
+        if mode == .training { mask = UnsafeMutableRawPointer(memory.own).assumingMemoryBound(to: UInt8.self) }
+    }
+
+    /// The probability that an element is the centre of a cleared square; equation 1 of the paper, for centres
+    /// anywhere on the map.
+    private var seedKeep: Double { 1 - (1 - keep) / Double(block * block) }
+
+    func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass) {
+        guard pass.training, keep < 1, let mask else { return }
+        if scales.count < count { scales = [Float](repeating: 1, count: count) }
+        let (input, block, keep) = (input, block, keep)
+        let threshold = UInt32(min(4_294_967_295, seedKeep * 4_294_967_296))
+        let (seed, step, salt) = (pass.seed, UInt64(pass.step), salt)
+        scales.withUnsafeMutableBufferPointer { scales in
+            let scales = scales.baseAddress!
+            pass.pool.split(count) { thread, images in
+                for n in images {
+                    let at = n * input.count
+                    var key = SplitMix64(state: seed ^ salt &* 0xd6e8_feb8_6659_fd93)
+                    key = SplitMix64(state: key.next() ^ step)
+                    key = SplitMix64(state: key.next() ^ UInt64(n))
+                    if block == 1 {
+                        _ = ck_mask(mask + at, input.count, key.next(), threshold)
+                        scales[n] = Float(1 / keep)
+                    } else {
+                        let seeds = UnsafeMutableRawPointer(pass.scratch[thread]).assumingMemoryBound(to: UInt8.self)
+                        _ = ck_mask(seeds, input.count, key.next(), threshold)
+                        let ones = ck_spread_blocks(
+                            seeds, Int32(input.height), Int32(input.width), Int32(input.channels), Int32(block),
+                            mask + at)
+                        scales[n] = ones == 0 ? 0 : Float(input.count) / Float(ones)
+                    }
+                    ck_masked_scale(y + at, mask + at, input.count, scales[n])
+                }
+            }
+        }
+    }
+
+    func backward(_ x: Floats, _ dy: Floats, _ dx: Floats?, count: Int, _ pass: Pass) {
+        guard pass.training, keep < 1, let mask else { return }
+        let size = input.count
+        scales.withUnsafeBufferPointer { scales in
+            let scales = scales.baseAddress!
+            pass.pool.split(count) { _, images in
+                for n in images { ck_masked_scale(dy + n * size, mask + n * size, size, scales[n]) }
+            }
+        }
+    }
+}

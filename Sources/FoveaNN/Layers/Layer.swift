@@ -1,0 +1,89 @@
+/// One operation of a network, forward and backward side by side.
+///
+/// A layer says at construction what it needs (shapes, tensors, memory); the network lays out its arenas, hands the
+/// pointers over in `bind`, and then only calls `forward` and `backward`.
+///
+/// Laws, each a test: `backward` is the derivative of `forward` (finite differences); in inference an image's output
+/// has the same bits whatever the other images of the batch are; the same pool size gives the same bits.
+///
+/// Memory is N × H × W × C, image after image, for `count` images. A layer that works in place gets the same pointer
+/// as x and y, and as dy and dx.
+protocol Layer: AnyObject {
+    var name: String { get }
+    var input: Shape { get }
+    var output: Shape { get }
+    var inPlace: Bool { get }
+    var tensors: [TensorSpecification] { get }
+    func needs(maxBatch: Int, mode: Mode) -> LayerNeeds
+
+    /// Takes the layer's memory; called once. `tensors` are in the order of `tensors`; buffers have no gradient.
+    func bind(_ memory: LayerMemory)
+
+    /// The parameters have new values: what was computed from them is stale.
+    func parametersChanged()
+
+    /// x → y.
+    func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass)
+
+    /// dy → dx (nil: nobody needs it) and the gradients of the parameters, which are overwritten.
+    /// x is what `forward` got, still in place.
+    func backward(_ x: Floats, _ dy: Floats, _ dx: Floats?, count: Int, _ pass: Pass)
+}
+
+extension Layer {
+    var inPlace: Bool { false }
+    var tensors: [TensorSpecification] { [] }
+    func needs(maxBatch: Int, mode: Mode) -> LayerNeeds { LayerNeeds() }
+    func bind(_ memory: LayerMemory) {}
+    func parametersChanged() {}
+}
+
+/// What a network is built for. Inference keeps neither gradients nor what backward would need.
+package enum Mode: Sendable {
+    case training, inference
+}
+
+/// A tensor that a layer owns, before it has memory.
+struct TensorSpecification {
+    enum Start { case constant(Float), xavier(fanIn: Int, fanOut: Int) }
+    var name: String
+    var shape: [Int]
+    var kind: TensorInfo.Kind
+    var start: Start
+    /// Weight decay applies to matrices and filters, not to batch norm and biases.
+    var decays = false
+    var count: Int { shape.reduce(1, *) }
+}
+
+/// Memory of a layer beside its tensors, in floats: for the whole batch, and per thread (shared by all layers).
+struct LayerNeeds {
+    var own = 0
+    var scratch = 0
+    var partial = 0
+}
+
+/// Where a layer's memory is.
+struct LayerMemory {
+    var tensors: [Floats]
+    var gradients: [Floats?]
+    var own: Floats
+}
+
+/// What a pass through the network is: given to each layer by the network.
+struct Pass {
+    /// Statistics of the batch, dropout and so on; false in evaluation, also on a network built for training.
+    var training: Bool
+    let pool: ThreadPool
+    /// One scratch buffer per thread.
+    let scratch: [Floats]
+    /// One buffer per thread for partial sums of weight gradients.
+    let partial: [Floats]
+    /// Training steps already made with this network, and what randomness is drawn from.
+    var step = 0
+    var seed: UInt64 = 0
+}
+
+/// How many images one product takes in inference, and the most rows it has: see `Convolution`.
+let inferenceRows = 128
+/// The capacity of a batch is a multiple of this; fully connected layers work on blocks of as many rows.
+let imageBlock = 16

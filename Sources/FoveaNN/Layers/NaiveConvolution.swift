@@ -1,0 +1,51 @@
+/// The convolution as its definition reads: the oracle of every fast one. Sums in double, one thread.
+final class NaiveConvolution: ConvolutionAlgorithm {
+    let shape: ConvolutionShape
+    private var filters: Floats?
+
+    init(_ shape: ConvolutionShape) { self.shape = shape }
+
+    func needs(mode: Mode) -> LayerNeeds { LayerNeeds() }
+    func bind(filters: Floats, own: Floats) { self.filters = filters }
+    func filtersChanged(_ pool: ThreadPool, mode: Mode) {}
+
+    /// Every triple (input element, filter element, output element) that meets in a multiplication.
+    private func eachProduct(count: Int, _ body: (_ x: Int, _ w: Int, _ y: Int) -> Void) {
+        let s = shape
+        let half = s.kernel / 2
+        for n in 0..<count {
+            for y in 0..<s.height {
+                for x in 0..<s.width {
+                    for ky in 0..<s.kernel where (0..<s.height).contains(y + ky - half) {
+                        for kx in 0..<s.kernel where (0..<s.width).contains(x + kx - half) {
+                            let from = ((n * s.height + y + ky - half) * s.width + x + kx - half) * s.inputs
+                            let to = ((n * s.height + y) * s.width + x) * s.outputs
+                            let at = (ky * s.kernel + kx) * s.inputs
+                            for i in 0..<s.inputs {
+                                for o in 0..<s.outputs { body(from + i, (at + i) * s.outputs + o, to + o) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass) {
+        var sums = [Double](repeating: 0, count: count * shape.pixels * shape.outputs)
+        eachProduct(count: count) { sums[$2] += Double(x[$0]) * Double(filters![$1]) }
+        for i in sums.indices { y[i] = Float(sums[i]) }
+    }
+
+    func backwardData(_ dy: Floats, _ dx: Floats, count: Int, _ pass: Pass) {
+        var sums = [Double](repeating: 0, count: count * shape.pixels * shape.inputs)
+        eachProduct(count: count) { sums[$0] += Double(dy[$2]) * Double(filters![$1]) }
+        for i in sums.indices { dx[i] = Float(sums[i]) }
+    }
+
+    func backwardFilters(_ x: Floats, _ dy: Floats, _ gradient: Floats, count: Int, _ pass: Pass) {
+        var sums = [Double](repeating: 0, count: shape.filters)
+        eachProduct(count: count) { sums[$1] += Double(x[$0]) * Double(dy[$2]) }
+        for i in sums.indices { gradient[i] = Float(sums[i]) }
+    }
+}

@@ -1,0 +1,268 @@
+import CKernels
+import FoundationEssentials
+import Glibc
+
+/// A tensor of a network: its name, its shape, and whether training learns it or only keeps it up to date.
+package struct TensorInfo: Sendable, Equatable {
+    package enum Kind: String, Sendable { case parameter, buffer }
+    package let name: String
+    package let shape: [Int]
+    package let kind: Kind
+    package var count: Int { shape.reduce(1, *) }
+}
+
+/// A network with its memory: a chain of layers over one arena each for parameters, gradients and activations.
+///
+/// ```
+///   values       | parameters of layer 0, 1, … | buffers (running statistics) |
+///   gradients    | the same parameters                                        |      training only
+///   activations  | outputs of the layers, whole batch | layers' own memory | per-thread scratch |
+///   deltas       | two buffers of the largest activation, used in turn        |      training only
+/// ```
+/// Inference uses two activation buffers in turn and keeps nothing.
+///
+/// THREADING: one call at a time. `@unchecked Sendable`: a network may move between threads; whoever holds it calls it.
+package final class Network: @unchecked Sendable {
+    package let definition: NetworkDefinition
+    package let mode: Mode
+    /// Images of the largest batch that one pass takes; `predict` takes any number.
+    package let maxBatch: Int
+    package let tensors: [TensorInfo]
+    /// Floats that training learns.
+    package let parameterCount: Int
+    /// Bytes of all arenas.
+    package let bytes: Int
+
+    package var input: Shape { definition.input }
+    package var classes: Int { definition.classes }
+    package var threads: Int { pool.threads }
+
+    let pool: ThreadPool
+    let layers: [any Layer]
+    let values: Floats
+    let gradients: Floats?
+    /// One element per parameter arena float: does weight decay apply? As ranges.
+    let decaying: [Range<Int>]
+    /// Floats of the parameter part of `values`, padding included.
+    let parameterFloats: Int
+    let valueFloats: Int
+
+    private let arenas: [Arena]
+    private let specifications: [TensorSpecification]
+    private let offsets: [Int]
+    /// activations[i] is what layer i reads, activations[i + 1] what it writes; nil is the caller's images.
+    private let activations: [Floats?]
+    private let deltas: [Floats]
+    private let scratch: [Floats]
+    private let partial: [Floats]
+    private let firstTrainable: Int
+    private let names: [String: Int]
+
+    /// Builds the network; all memory is allocated here, zeroed.
+    ///
+    /// - Parameters:
+    ///   - maxBatch: images of one pass, more memory for more; rounded up to a multiple of 16.
+    ///   - threads: the pool's size; 1 makes no thread at all.
+    /// - Throws: `NetworkDefinitionError`, `ShapeError`, or a decoding error of the settings.
+    package init(_ definition: NetworkDefinition, maxBatch: Int, mode: Mode, threads: Int) throws {
+        precondition(maxBatch > 0 && threads > 0)
+        let layers = try Architectures.build(definition, mode: mode)
+        let capacity = (maxBatch + imageBlock - 1) / imageBlock * imageBlock
+        self.definition = definition
+        self.mode = mode
+        self.maxBatch = capacity
+        self.layers = layers
+        pool = ThreadPool(threads: threads)
+
+        // Tensors: parameters first, so that the optimizer sees one run of floats.
+        let all = layers.flatMap(\.tensors)
+        let order = all.indices.sorted { (all[$0].kind == .buffer ? 1 : 0, $0) < (all[$1].kind == .buffer ? 1 : 0, $1) }
+        let values = Arena()
+        var offsets = [Int](repeating: 0, count: all.count)
+        var parameterFloats = 0
+        for index in order {
+            offsets[index] = values.reserve(all[index].count)
+            if all[index].kind == .parameter { parameterFloats = values.count }
+        }
+        specifications = all
+        self.offsets = offsets
+        self.parameterFloats = parameterFloats
+        valueFloats = values.count
+        parameterCount = all.filter { $0.kind == .parameter }.reduce(0) { $0 + $1.count }
+        decaying = all.indices.filter { all[$0].decays }.map { offsets[$0]..<(offsets[$0] + all[$0].count) }
+        tensors = all.map { TensorInfo(name: $0.name, shape: $0.shape, kind: $0.kind) }
+        names = Dictionary(uniqueKeysWithValues: all.enumerated().map { ($1.name, $0) })
+        let gradients = Arena()
+        if mode == .training { _ = gradients.reserve(parameterFloats) }
+
+        // Activations, the layers' own memory, scratch.
+        let memory = Arena()
+        let largest = layers.map { max($0.input.count, $0.output.count) }.max() ?? 0
+        var places: [Int?] = [nil]
+        let turns = mode == .inference ? [memory.reserve(capacity * largest), memory.reserve(capacity * largest)] : []
+        var turn = 0
+        for layer in layers {
+            if layer.inPlace {
+                places.append(places[places.count - 1])
+            } else if mode == .training {
+                places.append(memory.reserve(capacity * layer.output.count))
+            } else {
+                places.append(turns[turn])
+                turn = 1 - turn
+            }
+        }
+        let needs = layers.map { $0.needs(maxBatch: capacity, mode: mode) }
+        let own = needs.map { memory.reserve($0.own) }
+        let scratchFloats = needs.map(\.scratch).max() ?? 0
+        let partialFloats = needs.map(\.partial).max() ?? 0
+        let scratch = (0..<threads).map { _ in memory.reserve(scratchFloats) }
+        let partial = (0..<threads).map { $0 == 0 ? 0 : memory.reserve(partialFloats) }
+        let deltas = Arena()
+        let deltaPlaces =
+            mode == .training ? [deltas.reserve(capacity * largest), deltas.reserve(capacity * largest)] : []
+
+        arenas = [values, gradients, memory, deltas]
+        for arena in arenas { arena.allocate() }
+        bytes = arenas.reduce(0) { $0 + $1.count * 4 }
+        self.values = values[0]
+        self.gradients = mode == .training ? gradients[0] : nil
+        activations = places.map { $0.map { memory[$0] } }
+        self.deltas = deltaPlaces.map { deltas[$0] }
+        self.scratch = scratch.map { memory[$0] }
+        self.partial = partial.map { memory[$0] }
+        firstTrainable = layers.firstIndex { $0.tensors.contains { $0.kind == .parameter } } ?? layers.count
+
+        var next = 0
+        for (layer, place) in zip(layers, own) {
+            let mine = next..<(next + layer.tensors.count)
+            next = mine.upperBound
+            layer.bind(
+                LayerMemory(
+                    tensors: mine.map { values[offsets[$0]] },
+                    gradients: mine.map {
+                        mode == .training && all[$0].kind == .parameter ? gradients[offsets[$0]] : nil
+                    },
+                    own: memory[place]))
+        }
+        for (spec, offset) in zip(all, offsets) {
+            if case .constant(let value) = spec.start {
+                (values[offset]).update(repeating: value, count: spec.count)
+            }
+        }
+    }
+
+    // MARK: - Tensors
+
+    /// Fresh parameters: Xavier uniform (Glorot & Bengio 2010) for filters and matrices, constants for the rest.
+    package func initialize(seed: UInt64) {
+        for (index, spec) in specifications.enumerated() {
+            let place = values + offsets[index]
+            switch spec.start {
+            case .constant(let value): place.update(repeating: value, count: spec.count)
+            case .xavier(let fanIn, let fanOut):
+                var random = SeededGenerator(seed, UInt64(index))
+                let limit = (6 / Float(fanIn + fanOut)).squareRoot()
+                for i in 0..<spec.count { place[i] = (2 * random.uniform() - 1) * limit }
+            }
+        }
+        parametersChanged()
+    }
+
+    /// A tensor's floats, row-major. Traps on a name that is not in `tensors`.
+    package func read(_ name: String) -> [Float] {
+        guard let index = names[name] else { preconditionFailure("no tensor is called \(name)") }
+        return Array(UnsafeBufferPointer(start: values + offsets[index], count: specifications[index].count))
+    }
+
+    /// Replaces a tensor's floats.
+    /// - Throws: `ShapeError` for an unknown name or a wrong number of floats.
+    package func write(_ name: String, _ floats: [Float]) throws(ShapeError) {
+        guard let index = names[name] else {
+            throw ShapeError(
+                "network '\(definition.architecture)'", given: "a tensor called '\(name)'", expected: "one of its own")
+        }
+        let spec = specifications[index]
+        guard floats.count == spec.count else {
+            throw ShapeError(name, given: "\(floats.count) floats", expected: "\(spec.shape), \(spec.count) floats")
+        }
+        floats.withUnsafeBufferPointer { (values + offsets[index]).update(from: $0.baseAddress!, count: spec.count) }
+        parametersChanged()
+    }
+
+    /// Tells the layers that the arena's values are new.
+    func parametersChanged() { for layer in layers { layer.parametersChanged() } }
+
+    // MARK: - Passes
+
+    private func pass(training: Bool, step: Int = 0, seed: UInt64 = 0) -> Pass {
+        Pass(training: training, pool: pool, scratch: scratch, partial: partial, step: step, seed: seed)
+    }
+
+    /// Runs all layers over at most `maxBatch` images; the result is in the network's own memory until the next call.
+    func forward(_ images: UnsafePointer<Float>, count: Int, _ pass: Pass) -> Floats {
+        precondition(count <= maxBatch)
+        let images = UnsafeMutablePointer(mutating: images)  // no layer in place comes first, so x is only read
+        for (index, layer) in layers.enumerated() {
+            layer.forward(activations[index] ?? images, activations[index + 1]!, count: count, pass)
+        }
+        return activations[layers.count]!
+    }
+
+    /// Class probabilities of any number of images, in the mode of inference.
+    ///
+    /// - Parameters:
+    ///   - images: count × height × width × channels.
+    ///   - probabilities: count × classes, overwritten. Bit for bit the same for an image in any batch.
+    package func predict(
+        _ images: UnsafePointer<Float>, count: Int, probabilities: UnsafeMutablePointer<Float>
+    ) {
+        // A block a thread: the activations stay in cache.
+        let most = min(maxBatch, imageBlock * pool.threads)
+        let pass = pass(training: false)
+        for first in stride(from: 0, to: count, by: most) {
+            let present = min(most, count - first)
+            let logits = forward(images + first * input.count, count: present, pass)
+            for n in 0..<present {
+                ck_softmax(logits + n * classes, Int32(classes), probabilities + (first + n) * classes)
+            }
+        }
+    }
+
+    /// Loss and hits of one batch, and all parameter gradients in `gradients`.
+    ///
+    /// - Parameters:
+    ///   - step: training steps made so far; with `seed` it decides the dropout masks.
+    /// - Returns: the mean loss, and how many images were classified rightly.
+    func forwardBackward(
+        _ images: UnsafePointer<Float>, labels: UnsafePointer<Int32>, count: Int, smoothing: Float, step: Int,
+        seed: UInt64
+    ) -> (loss: Double, hits: Int) {
+        precondition(mode == .training)
+        let pass = pass(training: true, step: step, seed: seed)
+        let logits = forward(images, count: count, pass)
+        var dy = deltas[0]
+        var spare = deltas[1]
+        var loss = 0.0
+        var hits = 0
+        for n in 0..<count {
+            var best: Int32 = 0
+            let row = n * classes
+            loss += Double(
+                ck_cross_entropy(
+                    logits + row, Int32(classes), labels[n], smoothing, 1 / Float(count), dy + row, &best))
+            hits += best == labels[n] ? 1 : 0
+        }
+        let images = UnsafeMutablePointer(mutating: images)
+        for index in stride(from: layers.count - 1, through: firstTrainable, by: -1) {
+            let layer = layers[index]
+            let x = activations[index] ?? images
+            if layer.inPlace {
+                layer.backward(x, dy, dy, count: count, pass)
+            } else {
+                layer.backward(x, dy, index == firstTrainable ? nil : spare, count: count, pass)
+                swap(&dy, &spare)
+            }
+        }
+        return (loss / Double(count), hits)
+    }
+}

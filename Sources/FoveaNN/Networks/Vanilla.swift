@@ -1,0 +1,61 @@
+/// The vanilla CNN of omar-mohamed/Object-Classification-CIFAR-100, whose figures are the defaults.
+///
+/// ```
+///   block:   BN → conv k×k → maxpool 2/2 → BN → ReLU → DropBlock        (four of them: 32 → 16 → 8 → 4 → 2)
+///   hidden:  matmul → BN → ReLU → dropout                               (two of them)
+///   logits:  matmul → BN
+/// ```
+package struct VanillaSettings: Codable, Sendable, Equatable {
+    // MARK: Hyper-parameters
+    /// Output channels and kernel side of each block's convolution.
+    package var channels = [64, 128, 256, 512]
+    package var kernels = [7, 5, 3, 3]
+    /// Widths of the hidden fully connected layers.
+    package var hidden = [2048, 2048]
+    /// Probability that an element of a hidden layer survives dropout.
+    package var keep = 0.5
+    package var dropBlock = DropBlock()
+    package var bnMomentum = 0.997
+    package var bnEpsilon = 1e-5
+
+    package struct DropBlock: Codable, Sendable, Equatable {
+        /// Side of the cleared squares.
+        package var block = 1
+        /// Share of elements that survive.
+        package var keep = 0.85
+    }
+
+    package init() {}
+}
+
+func vanilla(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer] {
+    let settings = try definition.settings(over: VanillaSettings())
+    guard settings.channels.count == settings.kernels.count, !settings.channels.isEmpty else {
+        throw ShapeError(
+            "vanilla", given: "\(settings.channels.count) channels and \(settings.kernels.count) kernels",
+            expected: "as many kernels as channels, at least one")
+    }
+    var net = LayerStack(input: definition.input, mode: mode)
+    func norm(_ name: String, affine: Bool = true) {
+        net.batchNorm(name, momentum: settings.bnMomentum, epsilon: settings.bnEpsilon, affine: affine)
+    }
+    for (index, (channels, kernel)) in zip(settings.channels, settings.kernels).enumerated() {
+        let block = "block\(index + 1)"
+        norm("\(block).norm1", affine: index > 0)
+        try net.convolution("\(block).conv", channels: channels, kernel: kernel)
+        try net.maxPool("\(block).pool")
+        norm("\(block).norm2")
+        net.relu("\(block).relu")
+        try net.dropout("\(block).dropblock", keep: settings.dropBlock.keep, block: settings.dropBlock.block)
+    }
+    for (index, width) in settings.hidden.enumerated() {
+        let hidden = "hidden\(index + 1)"
+        try net.fullyConnected("\(hidden).linear", outputs: width)
+        norm("\(hidden).norm")
+        net.relu("\(hidden).relu")
+        try net.dropout("\(hidden).dropout", keep: settings.keep)
+    }
+    try net.fullyConnected("logits.linear", outputs: definition.classes)
+    norm("logits.norm")
+    return net.layers
+}

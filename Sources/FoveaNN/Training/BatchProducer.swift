@@ -1,0 +1,117 @@
+import Glibc
+
+/// Prepares batches on its own thread, two ahead of the one that is trained on.
+///
+/// ```
+///   producer:  fill 0 │ fill 1 │ wait … │ fill 0 │
+///   trainer:          │ take 0 ──────── │ take 1 ──
+/// ```
+/// What a batch holds depends only on (seed, epoch, number of the batch), so it may be asked for from any batch on.
+///
+/// `@unchecked Sendable`: `ready`, `free`, `failure` and `stopping` are used under `mutex`; a slot belongs to the
+/// producer until it is ready and to the trainer until it is given back.
+final class BatchProducer: @unchecked Sendable {
+    struct Batch {
+        let images: UnsafeMutablePointer<Float>
+        let labels: UnsafeMutablePointer<Int32>
+        let count: Int
+    }
+
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private var slots: [(images: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>, count: Int)] = []
+    private var produced = 0
+    private var taken = 0
+    private var failure: (any Error)?
+    private var stopping = false
+    private var handle = pthread_t()
+    private let source: any TrainingSource
+    private let order: [Int]
+    private let batches: Range<Int>
+    private let batch: Int
+    private let seed: UInt64
+    private let epoch: Int
+
+    /// - Parameters:
+    ///   - order: indices of the epoch's images.
+    ///   - batches: which batches of `order` are wanted; the last may be short.
+    init(
+        _ source: any TrainingSource, order: [Int], batches: Range<Int>, batch: Int, imageFloats: Int, seed: UInt64,
+        epoch: Int
+    ) {
+        (self.source, self.order, self.batches, self.batch) = (source, order, batches, batch)
+        (self.seed, self.epoch) = (seed, epoch)
+        pthread_mutex_init(mutex, nil)
+        pthread_cond_init(changed, nil)
+        for _ in 0..<2 {
+            slots.append((.allocate(capacity: batch * imageFloats), .allocate(capacity: batch), 0))
+        }
+        let code = pthread_create(&handle, nil, producerMain, Unmanaged.passUnretained(self).toOpaque())
+        precondition(code == 0, "pthread_create failed with \(code)")
+    }
+
+    deinit {
+        pthread_mutex_lock(mutex)
+        stopping = true
+        pthread_cond_broadcast(changed)
+        pthread_mutex_unlock(mutex)
+        pthread_join(handle, nil)
+        for slot in slots {
+            slot.images.deallocate()
+            slot.labels.deallocate()
+        }
+        pthread_cond_destroy(changed)
+        pthread_mutex_destroy(mutex)
+        changed.deallocate()
+        mutex.deallocate()
+    }
+
+    /// Calls `body` with the next batch, waiting for it; false when there are no more.
+    func take(_ body: (Batch) throws -> Void) throws -> Bool {
+        if taken == batches.count { return false }
+        pthread_mutex_lock(mutex)
+        while produced == taken && failure == nil { pthread_cond_wait(changed, mutex) }
+        let failure = produced == taken ? failure : nil
+        pthread_mutex_unlock(mutex)
+        if let failure { throw failure }
+        let slot = slots[taken % 2]
+        try body(Batch(images: slot.images, labels: slot.labels, count: slot.count))
+        pthread_mutex_lock(mutex)
+        taken += 1
+        pthread_cond_broadcast(changed)
+        pthread_mutex_unlock(mutex)
+        return true
+    }
+
+    fileprivate func produce() {
+        for (number, index) in batches.enumerated() {
+            pthread_mutex_lock(mutex)
+            while number >= taken + 2 && !stopping { pthread_cond_wait(changed, mutex) }
+            let stop = stopping
+            pthread_mutex_unlock(mutex)
+            if stop { return }
+            let first = index * batch
+            let indices = order[first..<min(order.count, first + batch)]
+            var random = SeededGenerator(seed, 1, UInt64(epoch), UInt64(index))
+            let slot = number % 2
+            let result = Result {
+                try source.fill(slots[slot].images, labels: slots[slot].labels, indices: indices, random: &random)
+            }
+            pthread_mutex_lock(mutex)
+            switch result {
+            case .success:
+                slots[slot].count = indices.count
+                produced += 1
+            case .failure(let error): failure = error
+            }
+            pthread_cond_broadcast(changed)
+            pthread_mutex_unlock(mutex)
+            if case .failure = result { return }
+        }
+    }
+}
+
+private func producerMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    if let argument { Unmanaged<BatchProducer>.fromOpaque(argument).takeUnretainedValue().produce() }
+    return nil
+}

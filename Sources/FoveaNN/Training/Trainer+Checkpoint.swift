@@ -1,0 +1,95 @@
+import FoundationEssentials
+import Glibc
+
+/// A checkpoint is one file:
+///
+/// ```
+///   "fovea.checkpoint/1\n" │ length of JSON, u64 LE │ JSON │ values │ Adam's mean │ Adam's variance │ best values (may be absent)
+/// ```
+/// Floats are in the machine's order, little-endian on all that Fovea runs on. It is for the same build to go on with,
+/// not for exchange: models are exchanged as safetensors.
+extension Trainer {
+    private static var magic: [UInt8] { Array("fovea.checkpoint/1\n".utf8) }
+
+    private struct Head: Codable {
+        var definition: NetworkDefinition
+        var settings: TrainingSettings
+        var progress: Progress
+        var optimizerSteps: Int
+        var values: Int
+        var parameters: Int
+        var best: Bool
+    }
+
+    /// The training's whole state, to be written to a file (under a temporary name, then renamed).
+    package func checkpoint() throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        let head = try encoder.encode(
+            Head(
+                definition: network.definition, settings: settings, progress: progress,
+                optimizerSteps: optimizer.steps, values: network.valueFloats, parameters: optimizer.count,
+                best: !best.isEmpty))
+        var bytes = Self.magic
+        bytes.reserveCapacity(
+            64 + head.count + 4 * (network.valueFloats * (best.isEmpty ? 1 : 2) + 2 * optimizer.count))
+        withUnsafeBytes(of: UInt64(head.count).littleEndian) { bytes.append(contentsOf: $0) }
+        bytes.append(contentsOf: head)
+        func append(_ floats: UnsafePointer<Float>, _ count: Int) {
+            bytes.append(contentsOf: UnsafeRawBufferPointer(start: floats, count: count * 4))
+        }
+        append(network.values, network.valueFloats)
+        append(optimizer.mean, optimizer.count)
+        append(optimizer.variance, optimizer.count)
+        best.withUnsafeBufferPointer { if let start = $0.baseAddress, !$0.isEmpty { append(start, $0.count) } }
+        return bytes
+    }
+
+    /// Goes back to a checkpoint's state; `run` then continues from it.
+    ///
+    /// - Throws: `CheckpointError` when the bytes are no checkpoint, are damaged, or belong to another network or other
+    ///   settings (threads and the number of epochs may differ).
+    package func restore(_ bytes: UnsafeRawBufferPointer) throws {
+        let magic = Self.magic
+        guard bytes.count >= magic.count + 8, bytes.prefix(magic.count).elementsEqual(magic) else {
+            throw CheckpointError("this is not a checkpoint of a training")
+        }
+        let length = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: magic.count, as: UInt64.self))
+        var at = magic.count + 8
+        guard length <= UInt64(bytes.count - at),
+            let head = try? JSONDecoder().decode(Head.self, from: Data(bytes[at..<(at + Int(length))]))
+        else { throw CheckpointError("the checkpoint is damaged") }
+        at += Int(length)
+        var wanted = settings
+        (wanted.threads, wanted.epochs) = (head.settings.threads, head.settings.epochs)
+        guard head.definition == network.definition, head.values == network.valueFloats,
+            head.parameters == optimizer.count
+        else { throw CheckpointError("the checkpoint belongs to another network") }
+        guard wanted == head.settings else {
+            throw CheckpointError("the checkpoint belongs to a training with other settings; start without resuming")
+        }
+        let floats = network.valueFloats * (head.best ? 2 : 1) + 2 * optimizer.count
+        guard bytes.count - at == floats * 4 else { throw CheckpointError("the checkpoint is cut off or damaged") }
+        func take(_ to: Floats, _ count: Int) {
+            memcpy(to, bytes.baseAddress! + at, count * 4)
+            at += count * 4
+        }
+        take(network.values, network.valueFloats)
+        take(optimizer.mean, optimizer.count)
+        take(optimizer.variance, optimizer.count)
+        best = []
+        if head.best {
+            best = [Float](repeating: 0, count: network.valueFloats)
+            best.withUnsafeMutableBufferPointer { take($0.baseAddress!, $0.count) }
+        }
+        optimizer.steps = head.optimizerSteps
+        progress = head.progress
+        network.parametersChanged()
+    }
+}
+
+/// A checkpoint that cannot be gone on from.
+package struct CheckpointError: Error, Sendable, Equatable, CustomStringConvertible {
+    package let description: String
+    init(_ description: String) { self.description = description }
+}

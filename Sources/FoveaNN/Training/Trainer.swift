@@ -1,0 +1,230 @@
+import Glibc
+import Synchronization
+
+/// Asks a running training to stop after its step; may be set from any thread.
+package final class StopFlag: Sendable {
+    private let flag = Atomic<Bool>(false)
+    package init() {}
+    package func set() { flag.store(true, ordering: .relaxed) }
+    package var isSet: Bool { flag.load(ordering: .relaxed) }
+}
+
+/// Accuracy and loss over a set of images.
+package struct Evaluation: Codable, Sendable, Equatable {
+    package var loss = 0.0
+    /// The share of images whose best class is theirs.
+    package var top1 = 0.0
+    package var images = 0
+    package init() {}
+}
+
+/// After a step: figures of that step.
+package struct StepReport: Sendable {
+    package let epoch: Int
+    /// Steps of this epoch that are done, of `steps`.
+    package let step: Int
+    package let steps: Int
+    package let loss: Double
+    package let top1: Double
+    package let imagesPerSecond: Double
+    package let learningRate: Double
+}
+
+/// After an epoch.
+package struct EpochReport: Codable, Sendable, Equatable {
+    /// Counts from 1.
+    package let epoch: Int
+    package let epochs: Int
+    /// Means over the epoch's steps, with dropout and augmentation.
+    package let loss: Double
+    package let top1: Double
+    package let development: Evaluation?
+    /// This epoch's parameters are the ones that are kept so far.
+    package let best: Bool
+    package let learningRate: Double
+    package let seconds: Double
+    package let imagesPerSecond: Double
+}
+
+/// How a training ended.
+package struct TrainingResult: Sendable {
+    package enum End: Sendable, Equatable { case finished, patience, stopped }
+    package let end: End
+    /// The epoch whose parameters the network now has, from 1; 0 when no epoch was finished.
+    package let epoch: Int
+    package let epochs: [EpochReport]
+}
+
+/// Trains a network.
+///
+/// Each epoch has a new order of the images, from (seed, epoch); batches are prepared ahead on a thread of their own.
+/// The best epoch on the development source is kept, or the last one where there is none. All randomness is a
+/// function of (seed, epoch, step), so a training that was stopped and resumed gives the same bits as one that was not.
+package final class Trainer {
+    package let network: Network
+    package let settings: TrainingSettings
+    let optimizer: Adam
+    var progress = Progress()
+    /// The kept epoch's parameters and buffers; empty while the network's own are the ones to keep.
+    var best: [Float] = []
+
+    /// What a checkpoint holds beside the floats.
+    struct Progress: Codable, Equatable {
+        var epoch = 0
+        var stepInEpoch = 0
+        var steps = 0
+        var lossSum = 0.0
+        var hits = 0
+        var seen = 0
+        var seconds = 0.0
+        var bestEpoch = 0
+        var bestTop1 = -1.0
+        var reports: [EpochReport] = []
+    }
+
+    /// - Parameters:
+    ///   - network: built for training with the batch as its `maxBatch` at least; `initialize` is called here.
+    package init(_ network: Network, settings: TrainingSettings) {
+        precondition(network.mode == .training && network.maxBatch >= settings.batch)
+        self.network = network
+        self.settings = settings
+        network.initialize(seed: settings.seed)
+        optimizer = Adam(
+            network, weightDecay: settings.weightDecay, clip: settings.clip > 0 ? settings.clip : nil)
+    }
+
+    /// Trains to the last epoch, until patience ends, or until `stop` is set.
+    ///
+    /// - Parameters:
+    ///   - development: decides which epoch is the best one; nil keeps the last.
+    ///   - saveCheckpoint: called after each epoch and when stopped, with what `restore` takes.
+    /// - Returns: when the network has the kept epoch's parameters (after `stopped`: the kept ones so far, or the
+    ///   current ones before the first epoch's end).
+    package func run(
+        _ source: any TrainingSource, development: (any TrainingSource)? = nil, stop: StopFlag = StopFlag(),
+        onStep: (StepReport) -> Void = { _ in }, onEpoch: (EpochReport) throws -> Void = { _ in },
+        saveCheckpoint: (Trainer) throws -> Void = { _ in }
+    ) throws -> TrainingResult {
+        precondition(source.count > 0)
+        let batch = settings.batch
+        // A short last batch would give batch norm poor statistics: it is left out unless it is the only one.
+        let perEpoch = max(1, source.count / batch)
+        let total = perEpoch * settings.epochs
+        let warmup = Int((settings.warmup * Double(perEpoch)).rounded())
+        var end = TrainingResult.End.finished
+
+        training: while progress.epoch < settings.epochs {
+            if settings.patience > 0, development != nil, progress.bestEpoch > 0,
+                progress.epoch - progress.bestEpoch >= settings.patience
+            {
+                end = .patience
+                break
+            }
+            var shuffler = SeededGenerator(settings.seed, 0, UInt64(progress.epoch))
+            let order = Array(0..<source.count).shuffled(using: &shuffler)
+            let producer = BatchProducer(
+                source, order: order, batches: progress.stepInEpoch..<perEpoch, batch: batch,
+                imageFloats: network.input.count, seed: settings.seed, epoch: progress.epoch)
+            var rate = 0.0
+            var clock = seconds()
+            while try producer.take({ prepared in
+                rate =
+                    settings.learningRate
+                    * settings.schedule.factor(step: progress.steps, total: total, perEpoch: perEpoch, warmup: warmup)
+                let (loss, hits) = network.forwardBackward(
+                    prepared.images, labels: prepared.labels, count: prepared.count,
+                    smoothing: Float(settings.labelSmoothing), step: progress.steps, seed: settings.seed)
+                // HERE the gradients are complete and not yet applied: the place to average them over machines.
+                optimizer.apply(learningRate: rate)
+                let now = seconds()
+                progress.steps += 1
+                progress.stepInEpoch += 1
+                progress.lossSum += loss * Double(prepared.count)
+                progress.hits += hits
+                progress.seen += prepared.count
+                progress.seconds += now - clock
+                onStep(
+                    StepReport(
+                        epoch: progress.epoch + 1, step: progress.stepInEpoch, steps: perEpoch, loss: loss,
+                        top1: Double(hits) / Double(prepared.count),
+                        imagesPerSecond: Double(prepared.count) / max(1e-9, now - clock), learningRate: rate))
+                clock = now
+            }) {
+                if stop.isSet && progress.stepInEpoch < perEpoch {
+                    end = .stopped
+                    break training
+                }
+            }
+            try finishEpoch(development, learningRate: rate, onEpoch)
+            try saveCheckpoint(self)
+            if stop.isSet && progress.epoch < settings.epochs {
+                end = .stopped
+                break
+            }
+        }
+        if end == .stopped && progress.stepInEpoch > 0 { try saveCheckpoint(self) }
+        if !best.isEmpty {
+            best.withUnsafeBufferPointer { network.values.update(from: $0.baseAddress!, count: best.count) }
+            network.parametersChanged()
+        }
+        return TrainingResult(end: end, epoch: progress.bestEpoch, epochs: progress.reports)
+    }
+
+    private func finishEpoch(
+        _ development: (any TrainingSource)?, learningRate: Double, _ onEpoch: (EpochReport) throws -> Void
+    ) throws {
+        let evaluation = try development.map { try network.evaluate($0) }
+        let better = evaluation.map { $0.top1 > progress.bestTop1 } ?? true
+        progress.epoch += 1
+        if better {
+            progress.bestEpoch = progress.epoch
+            if let evaluation {
+                progress.bestTop1 = evaluation.top1
+                best = Array(UnsafeBufferPointer(start: network.values, count: network.valueFloats))
+            }
+        }
+        let seen = Double(max(1, progress.seen))
+        let report = EpochReport(
+            epoch: progress.epoch, epochs: settings.epochs, loss: progress.lossSum / seen,
+            top1: Double(progress.hits) / seen, development: evaluation, best: better, learningRate: learningRate,
+            seconds: progress.seconds, imagesPerSecond: seen / max(1e-9, progress.seconds))
+        progress.reports.append(report)
+        (progress.stepInEpoch, progress.lossSum, progress.hits, progress.seen, progress.seconds) = (0, 0, 0, 0, 0)
+        try onEpoch(report)
+    }
+}
+
+extension Network {
+    /// Accuracy and loss over all images of a source, in the mode of inference.
+    package func evaluate(_ source: any TrainingSource) throws -> Evaluation {
+        let batch = min(maxBatch, 256)
+        let producer = BatchProducer(
+            source, order: Array(0..<source.count), batches: 0..<((source.count + batch - 1) / batch), batch: batch,
+            imageFloats: input.count, seed: 0, epoch: 0)
+        var probabilities = [Float](repeating: 0, count: batch * classes)
+        var result = Evaluation()
+        var hits = 0
+        while try producer.take({ prepared in
+            probabilities.withUnsafeMutableBufferPointer {
+                predict(prepared.images, count: prepared.count, probabilities: $0.baseAddress!)
+            }
+            for n in 0..<prepared.count {
+                let row = probabilities[(n * classes)..<((n + 1) * classes)]
+                let label = row.startIndex + Int(prepared.labels[n])
+                result.loss -= log(max(1e-30, Double(row[label])))
+                hits += row.indices.max(by: { row[$0] < row[$1] }) == label ? 1 : 0
+            }
+            result.images += prepared.count
+        }) {}
+        result.loss /= Double(max(1, result.images))
+        result.top1 = Double(hits) / Double(max(1, result.images))
+        return result
+    }
+}
+
+/// Monotonic time.
+func seconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+}
