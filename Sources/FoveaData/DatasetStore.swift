@@ -1,0 +1,144 @@
+import FoundationEssentials
+import FoveaSystem
+import Glibc
+import SystemPackage
+
+// A data set on disk is a folder:
+//
+//   dataset.json      what there is, written last
+//   <split>.images    RGB8, N × height × width × 3 bytes
+//   <split>.labels    N × u16, little-endian
+//
+// It is made under a temporary name and renamed, so it is there whole or not at all, and it is checked whole when it
+// is opened: sizes, labels and SHA-256 (0.1 s for the 150 MB of CIFAR-100).
+
+extension Dataset {
+    /// Writes the data set to `<folder>/<name>/`.
+    ///
+    /// - Parameter replacing: what is there under that name gives way.
+    /// - Returns: the data set's folder.
+    /// - Throws: `.exists` where one is there and `replacing` is false.
+    @discardableResult
+    package func save(in folder: FilePath, replacing: Bool = false) throws(DataError) -> FilePath {
+        try LabelRules.check(name: info.name)
+        try LabelRules.check(info.labels)
+        let target = folder.appending(info.name)
+        let temporary = folder.appending(".\(info.name).\(getpid()).tmp")
+        let there = try system { () throws(SystemError) in try Files.statusIfPresent(target) } != nil
+        if there && !replacing {
+            throw DataError(
+                .exists, "a data set \(info.name) is there already (\(target.escaped)): give another name or replace it"
+            )
+        }
+        do throws(SystemError) {
+            try Files.makeDirectories(folder)
+            try Files.removeTree(temporary)
+            try Files.makeDirectory(temporary)
+            var info = info
+            info.splits = [:]
+            for (name, images) in splits {
+                info.splits[name] = DatasetInfo.Split(
+                    images: images.count, sha256: try Self.write(images, to: temporary, name))
+            }
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            let json = (try? encoder.encode(info)) ?? Data()
+            try Files.replace(temporary.appending("dataset.json"), with: json)
+            if there { try Files.removeTree(target) }
+            try Files.renameNoReplace(temporary, to: target)
+            try Files.syncDirectory(folder)
+        } catch {
+            try? Files.removeTree(temporary)
+            throw DataError(error)
+        }
+        return target
+    }
+
+    private static func write(
+        _ images: LabelledImages, to folder: FilePath, _ split: String
+    ) throws(SystemError) -> String {
+        let labels = images.labels.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
+        let digest = Digest()
+        for (suffix, bytes) in [("images", images.pixels), ("labels", labels)] {
+            digest.update(bytes)
+            let path = folder.appending("\(split).\(suffix)")
+            let descriptor = try Files.open(path, O_WRONLY | O_CREAT | O_EXCL)
+            defer { try? descriptor.close() }
+            try Files.write(bytes, to: descriptor, subject: path.escaped)
+            try Files.sync(descriptor, subject: path.escaped)
+        }
+        return hexadecimal(digest.finish())
+    }
+
+    /// Reads `dataset.json` alone.
+    package static func info(of folder: FilePath) throws(DataError) -> DatasetInfo {
+        let path = folder.appending("dataset.json")
+        let bytes = try system { () throws(SystemError) in try Files.read(path, limit: 64 << 20) }
+        let info: DatasetInfo
+        do {
+            info = try JSONDecoder().decode(DatasetInfo.self, from: Data(bytes))
+        } catch {
+            throw DataError(.corrupt, "\(path.escaped): not a data set's description (\(error))")
+        }
+        guard info.schema == DatasetInfo.schema else {
+            throw DataError(.foreign, "\(path.escaped): schema \(info.schema) is not \(DatasetInfo.schema)")
+        }
+        guard (1...4096).contains(info.height), (1...4096).contains(info.width) else {
+            throw DataError(.corrupt, "\(path.escaped): images of \(info.height) × \(info.width) pixels")
+        }
+        try LabelRules.check(info.labels)
+        let superclasses = info.superclasses?.count ?? 0
+        let mapped = info.superclassOf ?? []
+        guard (info.superclasses == nil) == (info.superclassOf == nil),
+            info.superclassOf == nil || mapped.count == info.labels.count,
+            mapped.allSatisfy({ (0..<superclasses).contains($0) })
+        else { throw DataError(.corrupt, "\(path.escaped): superclassOf does not fit the labels and superclasses") }
+        return info
+    }
+
+    /// Opens a data set's folder and checks what it reads.
+    ///
+    /// - Parameter only: the splits to read, nil for all; a missing one is no error here.
+    package static func open(_ folder: FilePath, only: Set<String>? = nil) throws(DataError) -> Dataset {
+        let info = try info(of: folder)
+        var splits: [String: LabelledImages] = [:]
+        for (name, split) in info.splits where only?.contains(name) ?? true {
+            try LabelRules.check(name: name)
+            splits[name] = try read(split, name, info, folder)
+        }
+        return Dataset(info: info, splits: splits)
+    }
+
+    private static func read(
+        _ split: DatasetInfo.Split, _ name: String, _ info: DatasetInfo, _ folder: FilePath
+    ) throws(DataError) -> LabelledImages {
+        let digest = Digest()
+        func read(_ suffix: String, each size: Int) throws(DataError) -> [UInt8] {
+            let path = folder.appending("\(name).\(suffix)")
+            let bytes = try system { () throws(SystemError) in try Files.read(path, limit: 1 << 40) }
+            let (wanted, overflow) = split.images.multipliedReportingOverflow(by: size)
+            guard !overflow, bytes.count == wanted else {
+                throw DataError(
+                    bytes.count < wanted ? .truncated : .corrupt,
+                    "\(path.escaped): \(bytes.count) bytes, \(split.images) images take \(wanted): import it anew")
+            }
+            digest.update(bytes)
+            return bytes
+        }
+        let pixels = try read("images", each: info.height * info.width * 3)
+        let bytes = try read("labels", each: 2)
+        guard hexadecimal(digest.finish()) == split.sha256 else {
+            throw DataError(
+                .corrupt, "\(folder.escaped): split \(name) has changed since it was imported (SHA-256): import it anew"
+            )
+        }
+        let labels = (0..<split.images).map { UInt16(bytes[2 * $0]) | UInt16(bytes[2 * $0 + 1]) << 8 }
+        if let at = labels.firstIndex(where: { Int($0) >= info.labels.count }) {
+            throw DataError(
+                .corrupt,
+                "\(folder.escaped)/\(name).labels: label \(labels[at]) at byte \(2 * at), there are \(info.labels.count)"
+            )
+        }
+        return LabelledImages(height: info.height, width: info.width, pixels: pixels, labels: labels)
+    }
+}
