@@ -130,7 +130,7 @@ package struct WorkerHello: Codable, Sendable, Equatable {
             throw WorkerProtocolError("hello: model, labels, stages and input do not belong together")
         }
         if let superclassOf {
-            guard let superclasses, superclassOf.count == labels.count, superclasses.count <= labels.count,
+            guard let superclasses, superclassOf.count == labels.count, superclasses.count <= Labels.most,
                 superclassOf.allSatisfy({ superclasses.indices.contains($0) }),
                 superclasses.allSatisfy({ Labels.problem($0) == nil })
             else { throw WorkerProtocolError("hello: superclasses") }
