@@ -13,6 +13,10 @@ package struct ImageInfo: Sendable, Equatable {
     /// Pixels as shown, that is after the EXIF orientation.
     package let width: Int
     package let height: Int
+
+    package init(format: ImageFormat, width: Int, height: Int) {
+        (self.format, self.width, self.height) = (format, width, height)
+    }
 }
 
 /// An RGB image, 8 bits a channel in sRGB: height × width × 3 bytes, rows from the top, no padding.

@@ -105,9 +105,19 @@ package struct TestPNG: Sendable {
         [UInt8(value >> 24), UInt8(value >> 16 & 255), UInt8(value >> 8 & 255), UInt8(value & 255)]
     }
 
-    /// RFC 1950 around RFC 1951's stored blocks.
+    /// RFC 1950.
     private static func zlibStored(_ bytes: [UInt8]) -> [UInt8] {
-        var out: [UInt8] = [0x78, 0x01]
+        var (a, b): (UInt32, UInt32) = (1, 0)
+        for byte in bytes {
+            a = (a + UInt32(byte)) % 65521
+            b = (b + a) % 65521
+        }
+        return [0x78, 0x01] + deflateStored(bytes) + bigEndian(b << 16 | a)
+    }
+
+    /// RFC 1951's stored blocks.
+    static func deflateStored(_ bytes: [UInt8]) -> [UInt8] {
+        var out: [UInt8] = []
         var rest = bytes[...]
         repeat {
             let block = rest.prefix(65535)
@@ -116,12 +126,7 @@ package struct TestPNG: Sendable {
             out += [rest.isEmpty ? 1 : 0, low, high, ~low, ~high]
             out += block
         } while !rest.isEmpty
-        var (a, b): (UInt32, UInt32) = (1, 0)
-        for byte in bytes {
-            a = (a + UInt32(byte)) % 65521
-            b = (b + a) % 65521
-        }
-        return out + bigEndian(b << 16 | a)
+        return out
     }
 
     package static func crc32(_ bytes: [UInt8]) -> UInt32 {

@@ -1,0 +1,84 @@
+// Random changes to training images: mirrored left to right half of the time, and moved by up to n pixels either way,
+// the border filled by reflection (He et al. 2015, section 4.2, there with zeros). What happens to an image depends on
+// seed, epoch and index alone, so that neither the order of the data nor the number of threads changes a training.
+
+/// Flip and shift of RGB8 images.
+package struct Augmentation: Sendable, Equatable {
+    /// Mirror left to right, half of the time.
+    package var flip: Bool
+    /// Most pixels to move in each direction; below either side of the images.
+    package var shift: Int
+    package var seed: UInt64
+
+    package init(flip: Bool = true, shift: Int = 4, seed: UInt64) {
+        precondition(shift >= 0)
+        (self.flip, self.shift, self.seed) = (flip, shift, seed)
+    }
+
+    /// What is done to one image.
+    package struct Change: Sendable, Equatable {
+        package var mirrored: Bool
+        /// The image moves right and down by these, −shift to shift.
+        package var dx: Int
+        package var dy: Int
+
+        package init(mirrored: Bool, dx: Int, dy: Int) {
+            (self.mirrored, self.dx, self.dy) = (mirrored, dx, dy)
+        }
+    }
+
+    /// The change for image `index` of the training images in `epoch`.
+    package func change(epoch: Int, index: Int) -> Change {
+        var random = SplitMix64(
+            seed: SplitMix64.mixed(
+                SplitMix64.mixed(seed ^ 0xF0FE_A000) &+ UInt64(bitPattern: Int64(epoch)) &* 0x9E37_79B9_7F4A_7C15
+                    &+ SplitMix64.mixed(UInt64(bitPattern: Int64(index)) &+ 1)))
+        let mirrored = random.next() >> 63 == 1
+        let dx = random.below(2 * shift + 1) - shift
+        let dy = random.below(2 * shift + 1) - shift
+        return Change(mirrored: flip && mirrored, dx: dx, dy: dy)
+    }
+
+    /// Copies an image with its change.
+    ///
+    /// - Parameters:
+    ///   - source: height × width × 3 bytes.
+    ///   - target: as many, no overlap.
+    package func apply(
+        _ source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>, height: Int, width: Int, epoch: Int,
+        index: Int
+    ) {
+        change(epoch: epoch, index: index).apply(source, to: target, height: height, width: width)
+    }
+}
+
+extension Augmentation.Change {
+    /// See `Augmentation.apply`.
+    package func apply(
+        _ source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>, height: Int, width: Int
+    ) {
+        precondition(abs(dx) < width && abs(dy) < height)
+        withUnsafeTemporaryAllocation(of: Int.self, capacity: width) { columns in
+            for x in 0..<width {
+                let column = Self.reflected(x - dx, width)
+                columns[x] = 3 * (mirrored ? width - 1 - column : column)
+            }
+            var to = target
+            for y in 0..<height {
+                let row = source + Self.reflected(y - dy, height) * width * 3
+                for x in 0..<width {
+                    let from = row + columns[x]
+                    to[0] = from[0]
+                    to[1] = from[1]
+                    to[2] = from[2]
+                    to += 3
+                }
+            }
+        }
+    }
+
+    /// Reflection that does not repeat the border: −1 is 1, `count` is `count` − 2.
+    private static func reflected(_ place: Int, _ count: Int) -> Int {
+        place < 0 ? -place : place >= count ? 2 * (count - 1) - place : place
+    }
+}
