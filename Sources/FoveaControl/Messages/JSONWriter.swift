@@ -1,18 +1,18 @@
 /// Writes JSON into bytes, for the records that the daemon makes thousands of times a second. Numbers are the shortest
 /// text that reads back as the same value.
-struct JSONWriter {
-    private(set) var bytes: [UInt8] = []
+package struct JSONWriter {
+    package private(set) var bytes: [UInt8] = []
 
-    init(capacity: Int) { bytes.reserveCapacity(capacity) }
+    package init(capacity: Int) { bytes.reserveCapacity(capacity) }
 
     /// Structure, as it is: braces, keys, commas.
-    mutating func raw(_ text: StaticString) {
+    package mutating func raw(_ text: StaticString) {
         bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    mutating func raw(_ json: [UInt8]) { bytes.append(contentsOf: json) }
+    package mutating func raw(_ json: [UInt8]) { bytes.append(contentsOf: json) }
 
-    mutating func string(_ text: String) {
+    package mutating func string(_ text: String) {
         bytes.append(UInt8(ascii: "\""))
         for byte in text.utf8 {
             switch byte {
@@ -29,19 +29,19 @@ struct JSONWriter {
         bytes.append(UInt8(ascii: "\""))
     }
 
-    mutating func number(_ value: Int) { bytes.append(contentsOf: value.description.utf8) }
+    package mutating func number(_ value: Int) { bytes.append(contentsOf: value.description.utf8) }
 
-    mutating func number(_ value: Float) {
+    package mutating func number(_ value: Float) {
         precondition(value.isFinite, "JSON has no \(value)")
         bytes.append(contentsOf: value.description.utf8)
     }
 
-    mutating func number(_ value: Double) {
+    package mutating func number(_ value: Double) {
         precondition(value.isFinite, "JSON has no \(value)")
         bytes.append(contentsOf: value.description.utf8)
     }
 
-    mutating func time(_ value: Timestamp) {
+    package mutating func time(_ value: Timestamp) {
         bytes.append(UInt8(ascii: "\""))
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 24) { buffer in
             value.write(into: buffer)

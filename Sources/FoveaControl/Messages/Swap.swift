@@ -83,3 +83,14 @@ package struct ModelAnswer: Codable, Sendable, Equatable {
         self.since = since
     }
 }
+
+extension SwapRequest {
+    /// The request as JSON.
+    package var json: [UInt8] {
+        var writer = JSONWriter(capacity: 64)
+        writer.raw("{\"model\":")
+        writer.string(model)
+        writer.raw("}")
+        return writer.bytes
+    }
+}

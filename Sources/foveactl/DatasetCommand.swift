@@ -1,0 +1,164 @@
+import ArgumentParser
+import FoveaControl
+import FoveaData
+import FoveaSystem
+import Glibc
+import SystemPackage
+
+struct DatasetCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dataset", abstract: "Data sets to train and evaluate with.",
+        subcommands: [Fetch.self, Import.self, Info.self, Export.self])
+
+    struct Fetch: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Fetches a public data set; goes on where it was interrupted.")
+        @Argument(help: "cifar100.")
+        var name: String
+        @OptionGroup var common: CommonOptions
+
+        func run() throws {
+            guard name == "cifar100" else {
+                throw Failure(
+                    "\(safe(name)): only cifar100 is known. `foveactl dataset import PATH --name N` takes your own images.",
+                    code: 64)
+            }
+            let folder = try common.configuration().datasets
+            let known = try Files.statusIfPresent(folder.appending(name).appending("dataset.json"))
+            guard known == nil else {
+                common.note("cifar100 is there already.")
+                return try DatasetCommand.show(folder.appending(name), common)
+            }
+            let archive = folder.appending("cifar-100-binary.tar.gz")
+            let bar = ProgressLine(enabled: isatty(2) == 1 && !common.quiet)
+            try Download.cifar100.fetch(to: archive) { done, total in
+                bar.show("fetching cifar100  \(Units.show(bytes: done)) of \(Units.show(bytes: total))")
+                return true
+            }
+            bar.end()
+            try DatasetCommand.keep(
+                DataSource.archive(archive).load(ImportOptions(name: name)), in: folder, replacing: false, common)
+            try? Files.unlink(archive)
+        }
+    }
+
+    struct Import: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Imports CIFAR-100 (archive or folder) or a folder per class of PNG and JPEG.")
+        @Argument(help: "An archive, a CIFAR binary folder, or a folder with a folder per class.")
+        var path: String
+        @Option(help: ArgumentHelp("What the data set will be called.", valueName: "n"))
+        var name: String
+        @Option(help: ArgumentHelp("Pixels along a side of every image.", valueName: "pixels"))
+        var size = 32
+        @Option(help: "The share of each class to test with, where a folder has no test part.")
+        var testFraction = 0.1
+        @Option(help: "Chooses that share.")
+        var seed: UInt64 = 0
+        @Flag(help: "Replace a data set of that name.")
+        var replace = false
+        @OptionGroup var common: CommonOptions
+
+        func validate() throws {
+            guard (1...1024).contains(size) else { throw ValidationError("--size must be from 1 to 1024.") }
+            guard (0..<1).contains(testFraction) else {
+                throw ValidationError("--test-fraction must be at least 0 and below 1.")
+            }
+        }
+
+        func run() throws {
+            let folder = try common.configuration().datasets
+            let options = ImportOptions(name: name, size: size, testFraction: testFraction, seed: seed)
+            // The path is always taken as a path, never as the name of a data set.
+            let source = try DataSource.find(path.contains("/") ? path : "./\(path)", datasets: folder)
+            var imported = try source.load(options)
+            imported.dataset.info.name = name
+            try DatasetCommand.keep(imported, in: folder, replacing: replace, common)
+        }
+    }
+
+    struct Info: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "What a data set holds.")
+        @Argument(help: "Its name.")
+        var name: String
+        @OptionGroup var common: CommonOptions
+
+        func run() throws { try DatasetCommand.show(DatasetCommand.folder(of: name, common), common) }
+    }
+
+    struct Export: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Writes PNG files, a folder per class.")
+        @Argument(help: "The data set's name.")
+        var name: String
+        @Option(help: "Which part: train or test.")
+        var split: String
+        @Option(help: ArgumentHelp("A folder that is new or empty.", valueName: "dir"))
+        var output: String
+        @OptionGroup var common: CommonOptions
+
+        func run() throws {
+            let dataset = try Dataset.open(DatasetCommand.folder(of: name, common), only: [split])
+            let images = try dataset.images(split)
+            let bar = ProgressLine(enabled: isatty(2) == 1 && !common.quiet)
+            try DatasetExport.write(images, labels: dataset.info.labels, to: FilePath(output)) { done in
+                if done % 500 == 0 { bar.show("\(done) of \(images.count) images") }
+            }
+            bar.end()
+            if common.json { return try Console.json(["images": images.count]) }
+            common.note("\(images.count) images are in \(safe(output)).")
+        }
+    }
+
+    /// Of a data set that must be there.
+    private static func folder(of name: String, _ common: CommonOptions) throws -> FilePath {
+        let datasets = try common.configuration().datasets
+        guard case .dataset(let folder) = try DataSource.find(name, datasets: datasets) else {
+            throw Failure(
+                "\(safe(name)) is not an imported data set. `foveactl dataset import \(safe(name)) --name N` makes it one.",
+                code: 66)
+        }
+        return folder
+    }
+
+    private static func keep(
+        _ imported: ImportedData, in folder: FilePath, replacing: Bool, _ common: CommonOptions
+    ) throws {
+        for file in imported.refused.prefix(20) { common.note("left out \(safe(file.path)): \(safe(file.reason))") }
+        if imported.refused.count > 20 { common.note("left out \(imported.refused.count - 20) more") }
+        let place = try imported.dataset.save(in: folder, replacing: replacing)
+        try show(place, common)
+    }
+
+    private static func show(_ folder: FilePath, _ common: CommonOptions) throws {
+        let info = try Dataset.info(of: folder)
+        if common.json { return try Console.json(info) }
+        var facts = [
+            ["data set", safe(info.name)],
+            ["images", "\(info.height) × \(info.width)"],
+        ]
+        for (name, split) in info.splits.sorted(by: { $0.key < $1.key }) {
+            facts.append([safe(name), "\(split.images) images"])
+        }
+        facts.append(["source", safe(info.source)])
+        facts.append(["folder", folder.escaped])
+        if let superclasses = info.superclasses { facts.append(["superclasses", "\(superclasses.count)"]) }
+        facts.append(["labels", "\(info.labels.count): \(safe(info.labels.joined(separator: ", ")))"])
+        Console.table(facts)
+    }
+}
+
+/// A line on standard error that is written over; nothing where that is no terminal.
+final class ProgressLine {
+    private let enabled: Bool
+    private var last = ContinuousClock.Instant.now - .seconds(1)
+
+    init(enabled: Bool) { self.enabled = enabled }
+
+    func show(_ text: String) {
+        guard enabled, .now - last > .milliseconds(100) else { return }
+        last = .now
+        Console.raw("\r\u{1B}[K\(text)")
+    }
+
+    func end() { if enabled { Console.raw("\r\u{1B}[K") } }
+}

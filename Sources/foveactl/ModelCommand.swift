@@ -1,0 +1,231 @@
+import ArgumentParser
+import FoveaControl
+import FoveaModels
+import FoveaSystem
+import SystemPackage
+
+struct ModelCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "model", abstract: "The model store, and which model serves.",
+        subcommands: [List.self, Show.self, Swap.self, Rollback.self, Import.self, Remove.self])
+
+    /// A model in the store as `--json` tells it.
+    struct Entry: Encodable {
+        let name: String
+        let version: String
+        let active: Bool
+        let bundled: Bool
+        let folder: String
+        let labels: Int?
+        let top1: Double?
+        let bytes: Int?
+        /// Why its description cannot be read.
+        let fault: String?
+
+        init(_ model: ModelStore.Model, active: ModelIdentifier?) {
+            let description = Result { () throws(ModelError) in try ModelCommand.read(model) }
+            name = model.identifier.name
+            version = model.identifier.version
+            self.active = model.identifier == active
+            bundled = model.isBundled
+            folder = model.folder.escaped
+            labels = (try? description.get())?.labels.count
+            top1 = (try? description.get())?.metrics?["test"]?["top1"]?.double
+            bytes = (try? Files.status(model.folder.appending(ModelFolder.weightsName)))?.size
+            if case .failure(let error) = description { fault = "\(error)" } else { fault = nil }
+        }
+    }
+
+    static func store(_ configuration: Configuration) -> ModelStore {
+        ModelStore(bundled: configuration.models, trained: configuration.trainedModels)
+    }
+
+    static func read(_ model: ModelStore.Model) throws(ModelError) -> ModelConfiguration {
+        let path = model.folder.appending(ModelFolder.configurationName)
+        return try ModelConfiguration(
+            bytes: try ModelFolder.read(path, limit: ModelFolder.textLimit), subject: path.escaped)
+    }
+
+    /// The model that serves, or would.
+    static func active(_ configuration: Configuration, _ store: ModelStore) -> ModelIdentifier? {
+        if let active = try? ActiveModel.read(configuration.activeFile) { return try? active.active.identifier }
+        return (try? store.resolve(configuration.model))?.identifier
+    }
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "All models; * serves.")
+        @OptionGroup var common: CommonOptions
+
+        func run() throws {
+            let configuration = try common.configuration()
+            let store = ModelCommand.store(configuration)
+            let active = ModelCommand.active(configuration, store)
+            let entries = try store.list().map { Entry($0, active: active) }
+            if common.json { return try Console.json(entries) }
+            if entries.isEmpty {
+                return common.note("There are no models. `foveactl train --arch vanilla --data cifar100` makes one.")
+            }
+            Console.table(
+                entries.map { entry in
+                    [
+                        entry.active ? "*" : "", "\(entry.name)@\(entry.version)",
+                        entry.labels.map(String.init) ?? "-", entry.top1.map(percent) ?? "-",
+                        entry.bytes.map { Units.show(bytes: $0) } ?? "-", entry.bundled ? "bundled" : "trained",
+                        entry.fault.map { Console.red(safe($0)) } ?? "",
+                    ]
+                }, header: ["", "model", "labels", "accuracy", "size", "store", ""], right: [2, 3, 4])
+        }
+    }
+
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "What a model is and how it was made.")
+        @Argument(help: "NAME (its newest version) or NAME@VERSION; without it, the one that serves.")
+        var model: String?
+        @OptionGroup var common: CommonOptions
+
+        func run() throws {
+            let configuration = try common.configuration()
+            let store = ModelCommand.store(configuration)
+            let active = ModelCommand.active(configuration, store)
+            let found = try store.resolve(model ?? active?.description ?? configuration.model)
+            let description = try ModelCommand.read(found)
+            if common.json { return Console.data(description.encode()) }
+            let entry = Entry(found, active: active)
+            var facts = [
+                ["model", safe(found.identifier.description) + (entry.active ? "  (serves)" : "")],
+                ["description", safe(description.description)],
+                ["folder", "\(entry.folder)  (\(entry.bundled ? "bundled" : "trained"))"],
+                [
+                    "input",
+                    "\(description.input.height) × \(description.input.width), \(description.input.channels) channels",
+                ],
+                [
+                    "chain",
+                    description.chain.map { "\(safe($0.plugin)) \(safe($0.parameters.text))" }.joined(separator: " → "),
+                ],
+            ]
+            if let architecture = description.network?["architecture"]?.string {
+                facts.append(["network", safe(architecture)])
+            }
+            if let bytes = entry.bytes {
+                let type = description.weights.map { ", \($0.dtype)" } ?? ""
+                facts.append(["weights", Units.show(bytes: bytes) + type])
+            }
+            if let top1 = entry.top1 { facts.append(["accuracy", "\(percent(top1)) on the test images"]) }
+            if let training = description.training { facts.append(["training", safe(training.text)]) }
+            if let metrics = description.metrics { facts.append(["metrics", safe(metrics.text)]) }
+            facts.append(["labels", "\(description.labels.count): \(safe(description.labels.joined(separator: ", ")))"])
+            Console.table(facts)
+        }
+    }
+
+    struct Swap: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Replaces the serving model while images keep flowing; prints a receipt.",
+            discussion: "A model that fails a step is refused, the old one keeps serving, and the exit code is 65.")
+        @Argument(help: "NAME (its newest version) or NAME@VERSION.")
+        var model: String
+        @OptionGroup var common: CommonOptions
+
+        func run() throws {
+            try ModelCommand.swap(common) { client throws(ControlError) in
+                let body = Array(SwapRequest(model: model).json)
+                return try client.request("POST", Routes.swap, body: body)
+            }
+        }
+    }
+
+    struct Rollback: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Back to the model before.")
+        @OptionGroup var common: CommonOptions
+
+        func run() throws {
+            try ModelCommand.swap(common) { client throws(ControlError) in
+                try client.request("POST", Routes.rollback, body: [])
+            }
+        }
+    }
+
+    struct Import: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Copies a model's folder into the store, checked.")
+        @Argument(help: "The folder: config.json, manifest.json and what they name.")
+        var path: String
+        @OptionGroup var common: CommonOptions
+
+        func run() throws {
+            let model = try ModelCommand.store(try common.configuration()).importFolder(FilePath(path))
+            if common.json { return try Console.json(Entry(model, active: nil)) }
+            Console.line("\(model.identifier)")
+            common.note("`foveactl model swap \(model.identifier)` lets it serve.")
+        }
+    }
+
+    struct Remove: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Removes a trained model that neither serves nor served before.")
+        @Argument(help: "NAME@VERSION, in full.")
+        var model: String
+        @OptionGroup var common: CommonOptions
+
+        func run() throws {
+            let configuration = try common.configuration()
+            let reference = try ModelReference(model)
+            guard let version = reference.version else {
+                throw Failure(
+                    "\(model): give the version too, as NAME@VERSION. `foveactl model list` shows them.", code: 64)
+            }
+            let active = try ActiveModel.read(configuration.activeFile)
+            let store = ModelCommand.store(configuration)
+            var protected = Set([active?.active, active?.previous].compactMap { try? $0?.identifier })
+            if active == nil, let first = ModelCommand.active(configuration, store) { protected.insert(first) }
+            try store.remove(try ModelIdentifier(name: reference.name, version: version), protected: protected)
+            if common.json { return try Console.json(["removed": model]) }
+            common.note("\(safe(model)) is removed.")
+        }
+    }
+
+    // MARK: Receipts
+
+    private static func swap(
+        _ common: CommonOptions, _ send: (ControlClient) throws(ControlError) -> ControlClient.Answer
+    ) throws {
+        let answer = try send(common.client(timeout: .seconds(600)))
+        guard let receipt = try? ControlClient.decode(answer.body, as: SwapReceipt.self) else {
+            throw ControlClient.refusal(answer)
+        }
+        if common.json { try Console.json(receipt) } else { show(receipt) }
+        if receipt.outcome == .refused {
+            throw Failure(
+                "The swap was refused: \(safe(receipt.reason ?? "no reason given")) "
+                    + "\(receipt.old.map { safe($0.description) } ?? "The old model") keeps serving.", code: 65)
+        }
+    }
+
+    private static func show(_ receipt: SwapReceipt) {
+        func milliseconds(_ value: Double?) -> String { value.map { "\(Units.decimals($0, 0)) ms" } ?? "-" }
+        func identity(_ model: ModelIdentity?) -> String {
+            model.map { "\(safe($0.description))  \($0.sha256.prefix(12))" } ?? "-"
+        }
+        let difference = receipt.goldenDifference.map { ", largest difference \($0)" } ?? ""
+        var facts: [[String]] = []
+        facts.append(["outcome", receipt.outcome.rawValue])
+        facts.append(["old", identity(receipt.old)])
+        facts.append(["new", identity(receipt.new)])
+        facts.append(["load", milliseconds(receipt.loadMs)])
+        facts.append(["warm-up", milliseconds(receipt.warmUpMs)])
+        facts.append(["golden set", milliseconds(receipt.goldenMs) + difference])
+        if receipt.outcome == .switched {
+            func image(_ image: SwapReceipt.Image?) -> String {
+                image.map { "\(safe($0.file))  \(safe($0.id))" } ?? "none yet"
+            }
+            let after = receipt.memoryAfter.map { Units.show(bytes: $0) } ?? "?"
+            facts.append(["switched at", receipt.switchedAt?.description ?? "-"])
+            facts.append(["last on old", image(receipt.lastOnOld)])
+            facts.append(["first on new", image(receipt.firstOnNew)])
+            facts.append(["drained", "\(receipt.drainedImages) images"])
+            facts.append(["memory", "\(Units.show(bytes: receipt.memoryBefore)) before, \(after) after"])
+        }
+        Console.table(facts)
+    }
+}
