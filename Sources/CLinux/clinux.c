@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -115,8 +116,7 @@ int cl_peer_credentials(int socket, pid_t *pid, uid_t *uid, gid_t *gid) {
 
 int cl_set_idle(pid_t pid, int idle) {
     struct sched_param parameter = {0};
-    if (sched_setscheduler(pid, idle ? SCHED_IDLE : SCHED_OTHER, &parameter) != 0) return -1;
-    return setpriority(PRIO_PROCESS, (id_t)pid, idle ? 19 : 0);
+    return sched_setscheduler(pid, idle ? SCHED_IDLE : SCHED_OTHER, &parameter);
 }
 
 int cl_set_io_idle(void) {
@@ -158,3 +158,5 @@ int cl_spawn_attributes(posix_spawnattr_t *attributes, int own_group) {
     posix_spawnattr_setpgroup(attributes, 0);
     return posix_spawnattr_setflags(attributes, flags);
 }
+
+void cl_name_thread(const char *name) { prctl(PR_SET_NAME, name); }

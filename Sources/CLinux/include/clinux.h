@@ -3,6 +3,8 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include "sandbox.h"
+
 #include <fcntl.h>
 #include <spawn.h>
 #include <stddef.h>
@@ -52,7 +54,8 @@ ssize_t cl_receive(int socket, void *buffer, size_t size, int *descriptors, int 
 /** SO_PEERCRED of a connected unix socket. */
 int cl_peer_credentials(int socket, pid_t *pid, uid_t *uid, gid_t *gid);
 
-/** SCHED_IDLE and nice 19 for process `pid` (0: the caller); `idle` 0 goes back to SCHED_OTHER (needs the right). */
+/** sched_setscheduler(2): SCHED_IDLE for process `pid` (0: the caller), or with `idle` 0 back to SCHED_OTHER, which
+ *  needs CAP_SYS_NICE or an RLIMIT_NICE of at least 20. */
 int cl_set_idle(pid_t pid, int idle);
 
 /** ioprio_set(2), idle class, for the calling thread. */
@@ -66,5 +69,8 @@ int cl_wait_signal(void);
 
 /** posix_spawn(3) attributes: default dispositions, nothing blocked, own process group if `own_group`. */
 int cl_spawn_attributes(posix_spawnattr_t *attributes, int own_group);
+
+/** prctl(2) PR_SET_NAME: names the calling thread, at most 15 bytes. */
+void cl_name_thread(const char *name);
 
 #endif

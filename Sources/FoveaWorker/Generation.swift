@@ -1,0 +1,65 @@
+import CLinux
+import FoveaModels
+import FoveaPipeline
+import FoveaSystem
+import Glibc
+import SystemPackage
+
+/// A verified model and its chain, loaded, warmed up and proven by the golden set.
+struct Generation {
+    let model: VerifiedModel
+    let chain: Chain
+    private(set) var timings = WorkerHello.Timings()
+    /// The largest absolute difference of a probability from the golden set's.
+    let goldenDifference: Float
+
+    init(_ start: WorkerStart, folder: FilePath) throws(WorkerFault) {
+        var clock = ContinuousClock.now
+        func lap() -> Double {
+            defer { clock = .now }
+            return Double(microseconds(since: clock)) / 1000
+        }
+        do throws(ModelError) { model = try ModelFolder.verify(folder) } catch {
+            throw WorkerFault(code: "model", text: "\(error)")
+        }
+        let configuration = model.configuration
+        do throws(PluginError) {
+            chain = try Chain(
+                configuration.chain,
+                shape: ImageShape(height: configuration.input.height, width: configuration.input.width),
+                classes: configuration.labels.count, maxCount: start.batch, search: PluginSearch(start.plugins),
+                modelDirectory: folder)
+            timings.load = lap()
+            try chain.warmUp()
+            timings.warmUp = lap()
+            let golden = model.golden
+            let scores = try chain.process(golden.inputs)
+            timings.golden = lap()
+            goldenDifference = golden.largestDifference(from: scores)
+        } catch {
+            throw WorkerFault(code: error.code == .model ? "model" : "plugin", text: error.description)
+        }
+        guard goldenDifference <= model.golden.tolerance else {
+            throw WorkerFault(
+                code: "golden",
+                text: "the model does not reproduce its golden set: a probability differs by \(goldenDifference), "
+                    + "\(model.golden.tolerance) is allowed")
+        }
+    }
+
+    /// Fills in all that a hello says about the model.
+    func describe(in hello: inout WorkerHello) {
+        let configuration = model.configuration
+        hello.model = WorkerHello.Model(
+            name: configuration.name, version: configuration.version, sha256: model.sha256)
+        hello.labels = configuration.labels
+        hello.superclasses = configuration.superclasses
+        hello.superclassOf = configuration.superclassOf
+        hello.input = WorkerHello.Size(height: chain.shape.height, width: chain.shape.width)
+        hello.stages = chain.descriptions
+        hello.chain = Chain.text(hello.stages)
+        hello.instructionSet = hello.stages.last?.details["instructionSet"]?.string ?? ""
+        hello.timings = timings
+        hello.goldenDifference = Double(goldenDifference)
+    }
+}
