@@ -62,7 +62,9 @@ package.targets += [
     .executableTarget(name: "fovea-worker", dependencies: ["FoveaWorker"]),
     .executableTarget(
         name: "fovea-train",
-        dependencies: ["FoveaNN", "FoveaData", "FoveaPipeline", "FoveaControl", argumentParser]),
+        dependencies: [
+            "FoveaImage", "FoveaNN", "FoveaData", "FoveaModels", "FoveaPipeline", "FoveaControl", argumentParser,
+        ]),
     .executableTarget(
         name: "foveactl",
         dependencies: ["FoveaControl", "FoveaData", "FoveaPipeline", argumentParser]),
@@ -89,7 +91,7 @@ let pluginLinkerSettings: [LinkerSetting] = [
 
 plugin("Sharpen", file: "fovea-sharpen", dependencies: ["CKernels"])
 plugin("Normalize", file: "fovea-normalize", dependencies: ["CKernels"])
-plugin("ClassifierNet", file: "fovea-classifier-net", dependencies: ["FoveaNN", "FoveaModels"])
+plugin("ClassifierNet", file: "fovea-classifier-net", dependencies: ["CKernels", "FoveaNN", "FoveaModels"])
 plugin("ExampleC", file: "fovea-example-c")
 
 // MARK: - Tests

@@ -1,0 +1,64 @@
+import FoveaData
+import FoveaNN
+import FoveaPipeline
+import Glibc
+
+/// Feeds the trainer: images that the chain's filters have been over once, augmented and normalised as they are asked
+/// for, by the same plugins that serve.
+///
+/// `@unchecked Sendable`: the trainer calls `fill` from one thread at a time; each source has a chain of its own.
+final class ChainSource: TrainingSource, @unchecked Sendable {
+    private let images: LabelledImages
+    /// Which of `images`.
+    private let selection: [Int]
+    private let chain: Chain
+    private let augmentation: TrainingSettings.Augmentation?
+    private let prepared: AlignedBuffer<UInt8>
+
+    /// - Parameters:
+    ///   - images: RGB8 after the filters.
+    ///   - selection: indices of the images to give.
+    ///   - chain: made with `preparationOnly`; used by this source alone.
+    ///   - augmentation: nil gives the images as they are.
+    init(
+        _ images: LabelledImages, selection: [Int], chain: Chain, augmentation: TrainingSettings.Augmentation? = nil
+    ) {
+        self.images = images
+        self.selection = selection
+        self.chain = chain
+        self.augmentation = augmentation
+        prepared = AlignedBuffer(count: chain.maxCount * images.imageBytes)
+    }
+
+    var count: Int { selection.count }
+
+    func fill(
+        _ floats: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>, indices: ArraySlice<Int>,
+        random: inout FoveaNN.SeededGenerator
+    ) throws {
+        let size = images.imageBytes
+        var remaining = indices
+        var done = 0
+        while !remaining.isEmpty {
+            let part = remaining.prefix(chain.maxCount)
+            remaining = remaining.dropFirst(part.count)
+            images.pixels.withUnsafeBufferPointer { pixels in
+                for (place, index) in part.enumerated() {
+                    let source = pixels.baseAddress! + selection[index] * size
+                    let target = prepared.pointer + place * size
+                    labels[done + place] = Int32(images.labels[selection[index]])
+                    if let augmentation {
+                        let change = Augmentation(
+                            flip: augmentation.flip, shift: augmentation.crop, seed: random.next())
+                        change.apply(
+                            source, to: target, height: images.height, width: images.width, epoch: 0, index: 0)
+                    } else {
+                        target.update(from: source, count: size)
+                    }
+                }
+            }
+            try chain.normalize(prepared.pointer, count: part.count, into: floats + done * size)
+            done += part.count
+        }
+    }
+}

@@ -1,0 +1,44 @@
+import ArgumentParser
+import FoveaControl
+import FoveaModels
+import FoveaPipeline
+import FoveaSystem
+import Glibc
+import SystemPackage
+
+/// What every verb understands.
+struct CommonOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The configuration file.", valueName: "file"))
+    var config: String?
+
+    @Option(help: ArgumentHelp("The state folder, instead of the configuration's.", valueName: "folder"))
+    var state: String?
+
+    @Option(help: ArgumentHelp("Accepted for all verbs; training and evaluating need no daemon.", visibility: .hidden))
+    var socket: String?
+
+    @Flag(help: "Print the result as JSON.")
+    var json = false
+
+    @Flag(help: "Print no messages but errors.")
+    var quiet = false
+
+    /// The configuration with the options applied.
+    func load() throws -> Configuration {
+        var configuration = try Configuration.load(config.map { FilePath($0) }).0
+        if let state { configuration.state = FilePath(state) }
+        return configuration
+    }
+}
+
+extension Configuration {
+    /// The model store; `output` takes the place of the folder for new models.
+    func store(output: String? = nil) -> ModelStore {
+        ModelStore(bundled: models, trained: output.map { FilePath($0) } ?? trainedModels)
+    }
+
+    var pluginSearch: PluginSearch { PluginSearch(plugins) }
+}
+
+/// Processors this process may use.
+func processorCount() -> Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }

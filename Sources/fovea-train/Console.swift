@@ -1,0 +1,98 @@
+import Glibc
+import Synchronization
+
+/// Messages for people, on standard error; data go to standard output.
+struct Console: Sendable {
+    let isQuiet: Bool
+    /// Standard error is a terminal that lines may be redrawn on.
+    let isTerminal: Bool
+    let hasColour: Bool
+
+    init(quiet: Bool) {
+        isQuiet = quiet
+        let kind = getenv("TERM").map { String(cString: $0) }
+        isTerminal = !quiet && isatty(STDERR_FILENO) == 1 && kind != "dumb"
+        let noColour = getenv("NO_COLOR").map { $0.pointee != 0 } ?? false
+        hasColour = isTerminal && !noColour
+    }
+
+    /// A message, not printed when quiet.
+    func note(_ text: String) {
+        if !isQuiet { Self.write(text + "\n") }
+    }
+
+    /// A message that is printed in any case.
+    func alert(_ text: String) { Self.write(text + "\n") }
+
+    /// Redraws the line at the cursor; only on a terminal.
+    func redraw(_ text: String) {
+        if isTerminal { Self.write("\r" + text + "\u{1B}[K") }
+    }
+
+    /// Clears the redrawn line.
+    func clearLine() { redraw("") }
+
+    /// Columns of the terminal.
+    var columns: Int {
+        var size = winsize()
+        return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+    }
+
+    /// Dims text where the terminal has colours.
+    func dim(_ text: String) -> String { hasColour ? "\u{1B}[2m\(text)\u{1B}[0m" : text }
+
+    /// Highlights text where the terminal has colours.
+    func bold(_ text: String) -> String { hasColour ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
+
+    /// Writes all of `text` to a descriptor; what cannot be written is lost, as with any terminal that is gone.
+    static func write(_ text: String, to descriptor: Int32 = STDERR_FILENO) {
+        var text = text
+        text.withUTF8 { bytes in
+            var done = 0
+            while done < bytes.count {
+                let written = Glibc.write(descriptor, bytes.baseAddress! + done, bytes.count - done)
+                if written < 0 && errno == EINTR { continue }
+                if written <= 0 { return }
+                done += written
+            }
+        }
+    }
+}
+
+/// Figures as people read them.
+enum Figures {
+    /// `12:34`, `1:02:03`.
+    static func time(_ seconds: Double) -> String {
+        guard seconds.isFinite, seconds >= 0 else { return "–" }
+        let whole = Int(seconds.rounded())
+        func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
+        let (hours, minutes) = (whole / 3600, whole / 60 % 60)
+        return hours > 0 ? "\(hours):\(two(minutes)):\(two(whole % 60))" : "\(minutes):\(two(whole % 60))"
+    }
+
+    /// A fraction in percent with one or more decimals: `61.3%`.
+    static func percent(_ fraction: Double, decimals: Int = 1) -> String { fixed(100 * fraction, decimals) + "%" }
+
+    /// A number with a fixed count of decimals.
+    static func fixed(_ value: Double, _ decimals: Int) -> String {
+        guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
+        var factor = 1.0
+        for _ in 0..<decimals { factor *= 10 }
+        let scaled = Int((abs(value) * factor).rounded())
+        let sign = value < 0 && scaled > 0 ? "-" : ""
+        guard decimals > 0 else { return sign + "\(scaled)" }
+        let fraction = String(scaled % Int(factor))
+        return sign + "\(scaled / Int(factor))." + String(repeating: "0", count: decimals - fraction.count) + fraction
+    }
+
+    /// Thousands apart: `50,000`.
+    static func grouped(_ value: Int) -> String {
+        var text = String(abs(value))
+        var position = text.count - 3
+        while position > 0 {
+            text.insert(",", at: text.index(text.startIndex, offsetBy: position))
+            position -= 3
+        }
+        return (value < 0 ? "-" : "") + text
+    }
+}

@@ -1,0 +1,156 @@
+import ArgumentParser
+import FoundationEssentials
+import FoveaControl
+import FoveaData
+import FoveaModels
+import FoveaSystem
+import Glibc
+import SystemPackage
+
+struct EvaluateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "evaluate", abstract: "Measures a model on labelled images, through the whole chain.",
+        discussion: "top1, top5, superclass and errorsInSuperclass are fractions from 0 to 1.")
+
+    @Argument(help: "NAME, NAME@VERSION, or a model's folder (with a / in it).")
+    var model: String
+
+    @Option(help: ArgumentHelp("A data set's name, an archive, a CIFAR folder or a folder per class.", valueName: "d"))
+    var data: String
+
+    @Option(help: "The part of the data: train or test.")
+    var split = "test"
+
+    @Option(help: "Threads; 0 is one per processor.")
+    var threads = 0
+
+    @Option(help: "Images in a batch.")
+    var batch = 64
+
+    @Option(help: "At most so many images, from the first on.")
+    var limit: Int?
+
+    @Option(help: ArgumentHelp("Write each image's label and five best as one line of JSON.", valueName: "file"))
+    var scores: String?
+
+    @OptionGroup var common: CommonOptions
+
+    func validate() throws {
+        guard threads >= 0, threads <= 1024 else { throw ValidationError("--threads must be from 0 to 1024.") }
+        guard (1...4096).contains(batch) else { throw ValidationError("--batch must be from 1 to 4096.") }
+        guard limit.map({ $0 > 0 }) ?? true else { throw ValidationError("--limit must be above 0.") }
+    }
+
+    func run() throws { try Failure.reporting("evaluate", evaluate) }
+
+    private func evaluate() throws {
+        let console = Console(quiet: common.quiet)
+        let configuration = try common.load()
+        let folder = model.contains("/") ? FilePath(model) : try configuration.store().resolve(model).folder
+        let verified = try ModelFolder.verify(folder)
+        let data = try load(configuration, verified.configuration)
+        for file in data.refused.prefix(5) { console.note("left out: \(file.path): \(file.reason)") }
+        if data.refused.count > 5 { console.note("left out: \(data.refused.count - 5) more files") }
+
+        let threads = threads == 0 ? processorCount() : threads
+        let evaluator = Evaluator(
+            configuration: verified.configuration, folder: folder, search: configuration.pluginSearch,
+            threads: threads, batch: batch, console: console)
+        let (outcomes, seconds) = try evaluator.run(data, title: "evaluate")
+        let labels = verified.configuration.labels
+        let score = Score(outcomes, labels: labels, superclassOf: verified.configuration.superclassOf)
+        if let scores {
+            let lines = zip(data.names, outcomes).map { $1.line(image: $0, labels: labels) }
+            try Files.replace(FilePath(scores), with: lines.joined().utf8)
+        }
+        let report = Report(
+            model: .init(
+                name: verified.configuration.name, version: verified.configuration.version, sha256: verified.sha256),
+            data: self.data, split: split, score: score, seconds: seconds, threads: threads, batch: batch,
+            refused: data.refused.count)
+        Console.write(common.json ? report.json : report.text, to: STDOUT_FILENO)
+    }
+
+    private func load(_ configuration: Configuration, _ model: ModelConfiguration) throws -> EvaluationData {
+        var data: EvaluationData
+        switch try DataSource.find(self.data, datasets: configuration.datasets) {
+        case .imageFolder(let path):
+            let part = path.appending(split)
+            let isDivided =
+                try Files.statusIfPresent(part, followingLinks: true)?.isDirectory == true
+                && !model.labels.contains(split)
+            data = try EvaluationData(folder: isDivided ? part : path, model: model, limit: limit)
+        case .dataset(let path):
+            let set = try Dataset.open(path, only: [split])
+            data = try EvaluationData(try set.images(split), labels: set.info.labels, model: model)
+        case let source:
+            let set = try source.load().dataset
+            data = try EvaluationData(try set.images(split), labels: set.info.labels, model: model)
+        }
+        if let limit { data.limit(limit) }
+        return data
+    }
+}
+
+/// What `evaluate` prints.
+private struct Report: Encodable {
+    struct Model: Encodable {
+        let name: String
+        let version: String
+        let sha256: String
+    }
+
+    let model: Model
+    let data: String
+    let split: String
+    let score: Score
+    let seconds: Double
+    let threads: Int
+    let batch: Int
+    let refused: Int
+
+    private enum Key: String, CodingKey {
+        case schema, model, data, split, seconds, imagesPerSecond, threads, batch, refused
+    }
+
+    var imagesPerSecond: Double { Double(score.images) / max(seconds, 1e-9) }
+
+    func encode(to encoder: any Encoder) throws {
+        try score.encode(to: encoder)
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode("fovea.evaluation/1", forKey: .schema)
+        try container.encode(model, forKey: .model)
+        try container.encode(data, forKey: .data)
+        try container.encode(split, forKey: .split)
+        try container.encode(seconds, forKey: .seconds)
+        try container.encode(imagesPerSecond, forKey: .imagesPerSecond)
+        try container.encode(threads, forKey: .threads)
+        try container.encode(batch, forKey: .batch)
+        try container.encode(refused, forKey: .refused)
+    }
+
+    var json: String { String(decoding: JSONText.pretty(self), as: UTF8.self) }
+
+    var text: String {
+        var lines = [
+            "model       \(model.name)@\(model.version)",
+            "images      \(Figures.grouped(score.images)) (\(split))",
+            "top1        \(Figures.percent(score.top1, decimals: 2))",
+            "top5        \(Figures.percent(score.top5, decimals: 2))",
+            "loss        \(Figures.fixed(score.loss, 4))",
+        ]
+        if let superclass = score.superclass {
+            lines.append("superclass  \(Figures.percent(superclass, decimals: 2))")
+        }
+        lines.append("speed       \(Figures.grouped(Int(imagesPerSecond))) images/s on \(threads) threads")
+        let ordered = score.classes.sorted { ($0.value.top1, $0.key) < ($1.value.top1, $1.key) }
+        func list(_ classes: some Sequence<(key: String, value: Score.ClassScore)>) -> String {
+            classes.map { "\($0.key) \(Figures.percent($0.value.top1, decimals: 0))" }.joined(separator: ", ")
+        }
+        if ordered.count > 1 {
+            lines.append("worst       \(list(ordered.prefix(5)))")
+            lines.append("best        \(list(ordered.suffix(5).reversed()))")
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+}

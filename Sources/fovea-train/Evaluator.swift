@@ -1,0 +1,80 @@
+import Dispatch
+import FoveaModels
+import FoveaPipeline
+import FoveaSystem
+import Synchronization
+import SystemPackage
+
+/// Runs a model's whole chain, the same plugins that serve, over labelled images: a chain for each thread, batches of a
+/// fixed size. What an image scores depends on neither.
+struct Evaluator {
+    let configuration: ModelConfiguration
+    /// The folder with config.json and model.safetensors.
+    let folder: FilePath
+    let search: PluginSearch
+    let threads: Int
+    let batch: Int
+    let console: Console
+
+    /// - Returns: what the model said, in the order of the images, and the seconds it took without loading the model.
+    func run(_ data: EvaluationData, title: String) throws -> (outcomes: [Outcome], seconds: Double) {
+        let shape = ImageShape(height: configuration.input.height, width: configuration.input.width)
+        let classes = configuration.labels.count
+        let count = data.labels.count
+        let blocks = (count + batch - 1) / batch
+        let workers = max(1, min(threads, blocks))
+        let chains = try (0..<workers).map { _ in
+            let chain = try Chain(
+                configuration.chain, shape: shape, classes: classes, maxCount: batch, search: search,
+                modelDirectory: folder)
+            try chain.warmUp()
+            return Worker(chain: chain)
+        }
+
+        let next = Atomic<Int>(0)
+        let done = Atomic<Int>(0)
+        let results = Mutex<(outcomes: [(Int, [Outcome])], failure: (any Error)?)>(([], nil))
+        let begin = ContinuousClock.now
+        let console = console
+        data.pixels.withUnsafeBufferPointer { pixels in
+            nonisolated(unsafe) let pixels = pixels
+            DispatchQueue.concurrentPerform(iterations: workers) { index in
+                let chain = chains[index].chain
+                var bar = index == 0 ? ProgressBar(console, title, total: count) : nil
+                while results.withLock({ $0.failure == nil }) {
+                    let block = next.add(1, ordering: .relaxed).oldValue
+                    guard block < blocks else { break }
+                    let first = block * batch
+                    let images = min(batch, count - first)
+                    chain.input.pointer.update(
+                        from: pixels.baseAddress! + first * shape.count, count: images * shape.count)
+                    do {
+                        try chain.run(count: images)
+                    } catch {
+                        results.withLock { $0.failure = error }
+                        break
+                    }
+                    let outcomes = (0..<images).map { row in
+                        Outcome(
+                            label: data.labels[first + row],
+                            scores: UnsafeBufferPointer(start: chain.scores.pointer + row * classes, count: classes))
+                    }
+                    results.withLock { $0.outcomes.append((first, outcomes)) }
+                    let total = done.add(images, ordering: .relaxed).newValue
+                    bar?.update(total)
+                }
+                bar?.finish()
+            }
+        }
+        let seconds = (ContinuousClock.now - begin) / .seconds(1)
+        return try results.withLock { results in
+            if let failure = results.failure { throw failure }
+            return (results.outcomes.sorted { $0.0 < $1.0 }.flatMap(\.1), seconds)
+        }
+    }
+
+    /// `@unchecked Sendable`: each is used by one thread.
+    private struct Worker: @unchecked Sendable {
+        let chain: Chain
+    }
+}

@@ -1,0 +1,56 @@
+import ArgumentParser
+import FoveaControl
+import FoveaModels
+import FoveaPipeline
+import FoveaSystem
+
+/// What ends the program: a sentence for the user and an exit code after sysexits(3).
+struct Failure: Error {
+    let message: String
+    let code: Int32
+
+    static func usage(_ message: String) -> Failure { Failure(message: message, code: 64) }
+    static func data(_ message: String) -> Failure { Failure(message: message, code: 65) }
+    static func cannotCreate(_ message: String) -> Failure { Failure(message: message, code: 73) }
+    /// Stopped by a signal, to be taken up again.
+    static func tryAgain(_ message: String) -> Failure { Failure(message: message, code: 75) }
+
+    /// Any error as what the program says and returns for it.
+    init(_ error: any Error) {
+        switch error {
+        case let failure as Failure: self = failure
+        case let error as ModelError:
+            let code: Int32 =
+                switch error.code {
+                case .notFound, .invalidName: 64
+                case .damaged: 65
+                case .exists, .protected, .storage: 73
+                }
+            self.init(message: "\(error)", code: code)
+        case let error as SystemError:
+            let denied = error.errno == .permissionDenied || error.errno == .notPermitted
+            self.init(message: "\(error)", code: denied ? 77 : 73)
+        case let error as PluginError: self.init(message: "\(error)", code: 65)
+        case let error as ConfigurationFileError: self.init(message: "\(error)", code: 64)
+        default: self.init(message: "\(error)", code: 65)
+        }
+    }
+
+    init(message: String, code: Int32) {
+        self.message = message
+        self.code = code
+    }
+
+    /// Runs a verb; its error goes to standard error and becomes the exit code.
+    static func reporting(_ verb: String, _ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as ExitCode {
+            throw error
+        } catch {
+            let failure = Failure(error)
+            Console.write("fovea-train \(verb): \(failure.message)\n")
+            throw ExitCode(failure.code)
+        }
+    }
+}

@@ -1,0 +1,286 @@
+// One training from the data to the model in the store:
+//
+//     data ─ filters once ─┬─ training images ─ augment ─ normalize ─▶ trainer ─▶ weights
+//                          └─ development images ───── normalize ──▶    │  (best epoch)
+//     weights, rounded as they will be stored ─▶ whole chain ─▶ golden set, figures ─▶ model store
+
+import FoundationEssentials
+import FoveaControl
+import FoveaData
+import FoveaModels
+import FoveaNN
+import FoveaPipeline
+import FoveaSystem
+import SystemPackage
+
+/// `fovea-train train`.
+struct TrainingRun {
+    private let command: TrainCommand
+    private let console: Console
+    private let configuration: Configuration
+    private let store: ModelStore
+    private let settings: TrainingSettings
+    private let checkpoint: FilePath
+    private let name: String
+    private let dataset: Dataset
+
+    init(_ command: TrainCommand) throws {
+        self.command = command
+        console = Console(quiet: command.common.quiet)
+        configuration = try command.common.load()
+        store = configuration.store(output: command.output)
+        settings = try command.trainingSettings()
+
+        let data = try DataSource.open(command.data, datasets: configuration.datasets)
+        dataset = data.dataset
+        for file in data.refused.prefix(5) { console.note("left out: \(file.path): \(file.reason)") }
+        if data.refused.count > 5 { console.note("left out: \(data.refused.count - 5) more files") }
+
+        let suggestion = "\(dataset.info.name)-\(command.arch)".lowercased()
+        name = command.name ?? suggestion
+        guard ModelIdentifier.isValid(name) else {
+            throw Failure.usage("'\(suggestion)' cannot be a model's name: give one with --name")
+        }
+        checkpoint =
+            command.checkpoint.map { FilePath($0) }
+            ?? configuration.state.appending("training").appending("\(name).checkpoint")
+        let side = min(dataset.info.height, dataset.info.width)
+        guard settings.augmentation.crop < side else {
+            throw Failure.usage("--augment crop=\(settings.augmentation.crop): the images have \(side) pixels a side")
+        }
+    }
+
+    // MARK: - The run
+
+    func run() throws {
+        let definition = NetworkDefinition(
+            architecture: command.arch,
+            input: Shape(height: dataset.info.height, width: dataset.info.width, channels: 3),
+            classes: dataset.info.labels.count, settings: try command.networkSettings())
+        let network = try Network(
+            definition, maxBatch: settings.batch, mode: .training, threads: settings.threads)
+        let trainer = Trainer(network, settings: settings)
+        if let resume = command.resume {
+            let bytes = try Files.read(FilePath(resume), limit: 16 << 30)
+            do {
+                try bytes.withUnsafeBytes { try trainer.restore($0) }
+            } catch {
+                throw Failure.data("\(resume): \(error)")
+            }
+        }
+        // Better now than after hours.
+        try Files.makeDirectories(checkpoint.removingLastComponent())
+        try Files.makeDirectories(store.trained)
+
+        let (training, development) = try sources()
+        console.note(
+            "training \(name): \(command.arch), \(Figures.grouped(network.parameterCount)) parameters, "
+                + "\(Figures.grouped(training.count)) images, \(development?.count ?? 0) for development, "
+                + "\(settings.threads) threads, seed \(settings.seed)")
+        let progress = TrainingProgress(console, settings: settings, images: training.count)
+        let stop = StopFlag()
+        let result = try trainer.run(
+            training, development: development, stop: stop,
+            onStep: { report in
+                if Interruption.signal != nil { stop.set() }
+                progress.step(report)
+            },
+            onEpoch: { progress.epoch($0) },
+            saveCheckpoint: { try Files.replace(checkpoint, with: try $0.checkpoint()) })
+        progress.finish()
+        if result.end == .stopped { throw Failure.tryAgain(resumeMessage()) }
+        if result.end == .patience {
+            console.note("no better epoch in \(settings.patience): stopped early, epoch \(result.epoch) is kept")
+        }
+        let model = try storeModel(network, result)
+        // A checkpoint at a place of the user's choice is the user's.
+        if command.checkpoint == nil { try? Files.unlink(checkpoint) }
+        try report(model)
+    }
+
+    private func resumeMessage() -> String {
+        let arguments = CommandLine.arguments.dropFirst()
+        var words: [String] = []
+        var skipping = false
+        for argument in arguments {
+            if skipping {
+                skipping = false
+            } else if argument == "--resume" {
+                skipping = true
+            } else if !argument.hasPrefix("--resume=") {
+                words.append(Self.quoted(argument))
+            }
+        }
+        return "stopped; to go on: foveactl \(words.joined(separator: " ")) --resume \(Self.quoted(checkpoint.string))"
+    }
+
+    /// An argument as a shell needs it.
+    private static func quoted(_ text: String) -> String {
+        let isPlain = text.utf8.allSatisfy {
+            switch $0 {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"):
+                true
+            default: "-_./=,:@+%".utf8.contains($0)
+            }
+        }
+        return isPlain && !text.isEmpty ? text : "'" + text.replacing("'", with: "'\\''") + "'"
+    }
+
+    // MARK: - Data
+
+    private var chain: [StageConfiguration] {
+        var stages: [StageConfiguration] = []
+        if !command.noSharpen {
+            stages.append(StageConfiguration(plugin: "sharpen", parameters: .object(["amount": .int(1)])))
+        }
+        stages.append(StageConfiguration(plugin: "normalize", parameters: .object(["mode": .string("signed")])))
+        stages.append(StageConfiguration(plugin: "classifier-net"))
+        return stages
+    }
+
+    /// The chain without its classifier.
+    private func preparation() throws -> Chain {
+        try Chain(
+            chain, shape: ImageShape(height: dataset.info.height, width: dataset.info.width),
+            classes: dataset.info.labels.count, maxCount: min(settings.batch, 256), search: configuration.pluginSearch,
+            preparationOnly: true)
+    }
+
+    private func sources() throws -> (training: ChainSource, development: ChainSource?) {
+        var images = try dataset.images("train")
+        let filters = try preparation()
+        let count = images.count
+        try images.pixels.withUnsafeMutableBufferPointer {
+            try filters.applyFilters($0.baseAddress!, count: count)
+        }
+        let (train, development) = try divided()
+        return (
+            ChainSource(images, selection: train, chain: filters, augmentation: settings.augmentation),
+            development.isEmpty
+                ? nil : ChainSource(images, selection: development, chain: try preparation())
+        )
+    }
+
+    /// The same division for the same seed, whatever else is trained.
+    private func divided() throws -> (train: [Int], development: [Int]) {
+        if command.development == 0 { return (Array(0..<(try dataset.images("train").count)), []) }
+        return try dataset.split(development: command.development, seed: Self.divisionSeed)
+    }
+
+    /// Fixed, so that all trainings choose on the same images.
+    private static let divisionSeed: UInt64 = 0
+
+    // MARK: - The model
+
+    private func storeModel(_ network: Network, _ result: TrainingResult) throws -> ModelStore.Model {
+        let type = try command.storedType()
+        let weights = try Self.encode(network, as: type)
+        var model = ModelConfiguration(
+            name: name, version: try store.nextVersion(of: name),
+            description: command.description ?? "\(command.arch) trained on \(dataset.info.name)",
+            labels: dataset.info.labels, superclasses: dataset.info.superclasses,
+            superclassOf: dataset.info.superclassOf,
+            input: .init(height: dataset.info.height, width: dataset.info.width), chain: chain,
+            network: try JSONValue(encoding: network.definition), weights: .init(dtype: type),
+            training: try description(result))
+
+        // The classifier reads a folder: the weights are measured as they will be read, not as they were trained.
+        let folder = checkpoint.removingLastComponent().appending(".\(name).\(UInt64.random(in: 0 ... .max)).model")
+        try Files.makeDirectory(folder)
+        defer { try? Files.removeTree(folder) }
+        try Files.replace(folder.appending(ModelFolder.configurationName), with: model.encode() as [UInt8])
+        try Files.replace(folder.appending(ModelFolder.weightsName), with: weights)
+        let golden = try goldenSet(model, folder)
+        model.metrics = try metrics(model, folder)
+
+        var lines: [UInt8] = []
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        for epoch in result.epochs { lines += Array(try encoder.encode(epoch)) + [0x0A] }
+        return try store.add(
+            configuration: model, weights: weights, golden: golden, training: ["metrics.jsonl": lines])
+    }
+
+    /// Parameters as `type`; running statistics always as F32, since their range is the data's.
+    private static func encode(_ network: Network, as type: TensorType) throws -> [UInt8] {
+        var writer = SafetensorsWriter()
+        writer.metadata = ["format": "fovea", "layout": "NHWC"]
+        for tensor in network.tensors {
+            try writer.add(
+                tensor.name, shape: tensor.shape, floats: network.read(tensor.name),
+                as: tensor.kind == .parameter ? type : .float32)
+        }
+        return writer.encode()
+    }
+
+    private func goldenSet(_ model: ModelConfiguration, _ folder: FilePath) throws -> GoldenSet {
+        let count = GoldenSet.most
+        let (height, width) = (model.input.height, model.input.width)
+        let inputs = SyntheticImages.make(count: count, height: height, width: width, seed: settings.seed)
+        let chain = try Chain(
+            model.chain, shape: ImageShape(height: height, width: width), classes: model.labels.count, maxCount: count,
+            search: configuration.pluginSearch, modelDirectory: folder)
+        return try GoldenSet(
+            count: count, height: height, width: width, classes: model.labels.count, inputs: inputs,
+            scores: try chain.process(inputs))
+    }
+
+    /// Figures of the finished model on images that it was not trained on.
+    private func metrics(_ model: ModelConfiguration, _ folder: FilePath) throws -> JSONValue {
+        let evaluator = Evaluator(
+            configuration: model, folder: folder, search: configuration.pluginSearch, threads: settings.threads,
+            batch: 64, console: console)
+        var metrics: [String: JSONValue] = [:]
+        func measure(_ title: String, _ images: LabelledImages) throws {
+            let data = try EvaluationData(images, labels: dataset.info.labels, model: model)
+            let score = Score(
+                try evaluator.run(data, title: title).outcomes, labels: model.labels, superclassOf: model.superclassOf)
+            metrics[title] = score.summary
+        }
+        let development = try divided().development
+        if !development.isEmpty { try measure("dev", try dataset.images("train").selecting(development)) }
+        if !command.noTest, let test = dataset.splits["test"], test.count > 0 { try measure("test", test) }
+        return .object(metrics)
+    }
+
+    private func description(_ result: TrainingResult) throws -> JSONValue {
+        .object([
+            "data": .object([
+                "name": .string(dataset.info.name),
+                "images": .int(try divided().train.count), "development": .int(command.development),
+            ]),
+            "settings": try JSONValue(encoding: settings),
+            "epoch": .int(result.epoch), "epochs": .int(result.epochs.count),
+            "ended": .string(result.end == .patience ? "patience" : "finished"),
+            "seconds": .number(result.epochs.reduce(0) { $0 + $1.seconds }),
+        ])
+    }
+
+    // MARK: - Words
+
+    private func report(_ model: ModelStore.Model) throws {
+        let verified = try ModelFolder.verify(model.folder)
+        let metrics = verified.configuration.metrics ?? .object([:])
+        if command.common.json {
+            let result = JSONValue.object([
+                "schema": .string("fovea.training/1"), "name": .string(verified.configuration.name),
+                "version": .string(verified.configuration.version), "sha256": .string(verified.sha256),
+                "folder": .string(model.folder.escaped), "metrics": metrics,
+                "training": verified.configuration.training ?? .null,
+            ])
+            Console.write(String(decoding: JSONText.pretty(result), as: UTF8.self), to: 1)
+            return
+        }
+        var lines = ["\(model.identifier) in \(model.folder.escaped)"]
+        for (part, title) in [("dev", "development"), ("test", "test")] {
+            guard let figures = metrics[part], let top1 = figures["top1"]?.double,
+                let top5 = figures["top5"]?.double
+            else { continue }
+            lines.append(
+                "\(title): top1 \(Figures.percent(top1, decimals: 2)), top5 \(Figures.percent(top5, decimals: 2))")
+        }
+        lines.append("to let it serve: foveactl model swap \(model.identifier)")
+        Console.write(lines.joined(separator: "\n") + "\n", to: 1)
+    }
+}
