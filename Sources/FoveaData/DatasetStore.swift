@@ -44,8 +44,10 @@ extension Dataset {
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
             let json = (try? encoder.encode(info)) ?? Data()
             try Files.replace(temporary.appending("dataset.json"), with: json)
-            if there { try Files.removeTree(target) }
+            let old = folder.appending(".\(info.name).\(getpid()).old")
+            if there { try Files.rename(target, to: old) }
             try Files.renameNoReplace(temporary, to: target)
+            try Files.removeTree(old)
             try Files.syncDirectory(folder)
         } catch {
             try? Files.removeTree(temporary)

@@ -16,6 +16,7 @@ struct CIFARTests {
         let folder = try TemporaryFolder()
         let tar = TestArchive.tar(TestCIFAR.members(train: train, test: test))
         let path = try folder.write("c.tar.gz", packed ? TestArchive.gzip(tar) : tar)
+        #expect(try DataSource.find(path.string, datasets: "/nowhere") == .archive(path))
         let dataset = try CIFARArchive.read(path)
         #expect(dataset.info.labels == TestCIFAR.fineNames)
         #expect(dataset.info.superclasses == TestCIFAR.coarseNames)
