@@ -76,6 +76,13 @@ import Testing
         #expect(try JSONDecoder().decode(ErrorRecord.self, from: Data(record.json())) == record)
     }
 
+    @Test func theBestAreInOrder() {
+        let labels = ["a", "b", "c", "d", "e", "f"]
+        let best = ResultRecord.Candidate.best(of: [0.1, 0.3, 0.1, 0.25, 0.2, 0.05], labels: labels)
+        #expect(best.map(\.label) == ["b", "d", "e", "a", "c"])
+        #expect(ResultRecord.Candidate.best(of: [0.5, 0.5], labels: ["x", "y"]).map(\.label) == ["x", "y"])
+    }
+
     @Test func timestampsAreTheCalendars() {
         #expect(Timestamp(milliseconds: 951_782_400_000).description == "2000-02-29T00:00:00.000Z")
         #expect(Timestamp(milliseconds: -1).description == "1969-12-31T23:59:59.999Z")
