@@ -1,3 +1,4 @@
+import CKernels
 import COpenBLAS
 
 typealias Floats = UnsafeMutablePointer<Float>
@@ -49,4 +50,58 @@ func multiplyTransposedColumns(
     cblas_sgemm(
         CblasRowMajor, CblasTrans, CblasNoTrans, blasint(columns), blasint(outputs), blasint(rows), 1, a,
         blasint(rowLength), b, blasint(outputs), 0, c, blasint(outputs))
+}
+
+/// A product whose rows are images that must not notice each other: a row's result has the same bits at any row.
+///
+/// An ordinary product does not promise that: the Haswell kernel of OpenBLAS, for one, sums in another order in every
+/// second group of six rows. Here the rows run along the vector lanes (the product is computed transposed), where they
+/// all go the same way as long as their number is a multiple of the kernel's width. That is OpenBLAS's own business
+/// and may change, so `init` tries it out, and says by `isEven` whether this processor's kernel may be used so.
+struct EvenProduct {
+    let rows: Int
+    let outputs: Int
+    let inner: Int
+    /// Equal rows gave equal bits.
+    let isEven: Bool
+
+    /// Floats that `multiply` needs.
+    static func scratch(rows: Int, outputs: Int) -> Int { rows * outputs }
+
+    init(rows: Int, outputs: Int, inner: Int) {
+        (self.rows, self.outputs, self.inner) = (rows, outputs, inner)
+        let arena = Arena()
+        let (x, w, y, t) = (
+            arena.reserve(rows * inner), arena.reserve(inner * outputs), arena.reserve(rows * outputs),
+            arena.reserve(rows * outputs)
+        )
+        arena.allocate()
+        var state: UInt32 = 1
+        func fill(_ place: Floats, _ count: Int) {
+            for i in 0..<count {
+                state = state &* 1_664_525 &+ 1_013_904_223
+                place[i] = Float(Int32(bitPattern: state)) * 0x1p-31
+            }
+        }
+        fill(arena[x], inner)
+        fill(arena[w], inner * outputs)
+        for row in 1..<max(1, rows) { arena[x + row * inner].update(from: arena[x], count: inner) }
+        Self.multiply(rows, outputs, inner, arena[x], arena[w], arena[y], arena[t])
+        let first = arena[y]
+        isEven = (1..<max(1, rows)).allSatisfy { row in
+            (0..<outputs).allSatisfy { first[row * outputs + $0].bitPattern == first[$0].bitPattern }
+        }
+    }
+
+    /// `y[rows×outputs] = x[rows×inner] · w[inner×outputs]`
+    func multiply(_ x: Floats, _ w: Floats, _ y: Floats, scratch: Floats) {
+        Self.multiply(rows, outputs, inner, x, w, y, scratch)
+    }
+
+    private static func multiply(
+        _ rows: Int, _ outputs: Int, _ inner: Int, _ x: Floats, _ w: Floats, _ y: Floats, _ scratch: Floats
+    ) {
+        FoveaNN.multiply(outputs, rows, inner, w, aTransposed: true, x, bTransposed: true, scratch)
+        ck_transpose(scratch, Int32(outputs), Int32(rows), y)
+    }
 }

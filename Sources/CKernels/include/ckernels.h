@@ -85,4 +85,7 @@ size_t ck_spread_blocks(const uint8_t *seeds, int h, int w, int c, int block, ui
  * the filters with which backward-data is a forward convolution. */
 void ck_rotate_filters(const float *w, int k, int inputs, int outputs, int first, int last, float *rotated);
 
+/* to[column][row] = from[row][column] */
+void ck_transpose(const float *from, int rows, int columns, float *to);
+
 #endif

@@ -36,12 +36,12 @@ struct ConvolutionShape: Equatable {
 
 /// The algorithms there are.
 enum ConvolutionAlgorithms {
-    static let all: [@Sendable (ConvolutionShape) -> any ConvolutionAlgorithm] = [
-        { NaiveConvolution($0) }, { MatrixConvolution($0) },
+    static let all: [@Sendable (ConvolutionShape, Mode) -> any ConvolutionAlgorithm] = [
+        { shape, _ in NaiveConvolution(shape) }, { MatrixConvolution($0, mode: $1) },
     ]
 
     /// The algorithm for a shape: today patches and OpenBLAS for all of them.
     static func choose(_ shape: ConvolutionShape, mode: Mode) -> any ConvolutionAlgorithm {
-        MatrixConvolution(shape)
+        MatrixConvolution(shape, mode: mode)
     }
 }

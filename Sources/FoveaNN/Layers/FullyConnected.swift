@@ -3,8 +3,8 @@ import Glibc
 
 /// y = x · W (+ b) over an image's floats, whatever their shape. W is [in, out].
 ///
-/// Inference works on blocks of `imageBlock` rows, always of the same shape, so that an image's result does not depend
-/// on the batch. Training splits the rows (forward, backward-data) or W's rows (its gradient) over the threads.
+/// Inference works on blocks of `imageBlock` rows, always of the same shape, by an `EvenProduct`, so that an image's
+/// result does not depend on the batch. Training splits the rows (forward, backward-data) or W's rows (its gradient) over the threads.
 final class FullyConnected: Layer {
     let name: String
     let input: Shape
@@ -13,6 +13,7 @@ final class FullyConnected: Layer {
     private let inputs: Int
     private let outputs: Int
     private let ones: [Float]
+    private let even: EvenProduct
     private var memory: LayerMemory?
 
     init(_ name: String, input: Shape, outputs: Int, bias: Bool = false) throws(ShapeError) {
@@ -24,6 +25,7 @@ final class FullyConnected: Layer {
         self.input = input
         self.outputs = outputs
         inputs = input.count
+        even = EvenProduct(rows: imageBlock, outputs: outputs, inner: input.count)
         output = Shape(height: 1, width: 1, channels: outputs)
         tensors =
             [
@@ -37,7 +39,7 @@ final class FullyConnected: Layer {
         ones = [Float](repeating: 1, count: outputs)
     }
 
-    func needs(maxBatch: Int, mode: Mode) -> LayerNeeds { LayerNeeds(scratch: imageBlock * inputs) }
+    func needs(maxBatch: Int, mode: Mode) -> LayerNeeds { LayerNeeds(scratch: imageBlock * (inputs + outputs)) }
     func bind(_ memory: LayerMemory) { self.memory = memory }
 
     func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass) {
@@ -60,7 +62,13 @@ final class FullyConnected: Layer {
                         memset(block + present * inputs, 0, (imageBlock - present) * inputs * 4)
                         from = block
                     }
-                    multiply(imageBlock, outputs, inputs, from, w, y + first * outputs)
+                    if even.isEven {
+                        even.multiply(from, w, y + first * outputs, scratch: pass.scratch[thread] + imageBlock * inputs)
+                    } else {
+                        for row in 0..<present {
+                            multiply(1, outputs, inputs, from + row * inputs, w, y + (first + row) * outputs)
+                        }
+                    }
                 }
             }
             if let bias {

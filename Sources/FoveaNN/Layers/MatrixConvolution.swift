@@ -11,21 +11,34 @@ import Glibc
 /// Backward-data is the same with dy and rotated filters; backward-filters is columnsᵀ · dy, summed per thread and
 /// then over threads in order.
 ///
-/// In inference every product has the same shape for all images: small feature maps share a product of at most
-/// `inferenceRows` rows, always with the full number of images (missing ones are zeros), larger ones are cut at the
-/// same pixels in every image and never padded. So an image's result depends neither on the batch nor on its place.
+/// In inference an image's result depends neither on the batch nor on its place. Large feature maps are cut at the same
+/// pixels in every image and never padded; small ones share an `EvenProduct` of at most `inferenceRows` rows, always
+/// with the full number of images (missing ones are zeros).
 final class MatrixConvolution: ConvolutionAlgorithm {
     let shape: ConvolutionShape
     private var filters: Floats?
     private var rotated: Floats?
+    /// The shared product of inference; nil where each image has its own.
+    private let shared: EvenProduct?
     private static let trainingRows = 256
 
-    init(_ shape: ConvolutionShape) { self.shape = shape }
+    init(_ shape: ConvolutionShape, mode: Mode) {
+        self.shape = shape
+        let images = Self.group(shape, rows: inferenceRows)
+        if images > 1 {
+            let product = EvenProduct(rows: images * shape.pixels, outputs: shape.outputs, inner: shape.patch)
+            shared = product.isEven ? product : nil
+        } else {
+            shared = nil
+        }
+    }
 
     func needs(mode: Mode) -> LayerNeeds {
-        guard mode == .training else { return LayerNeeds(scratch: inferenceRows * shape.patch) }
+        let inference = inferenceRows * (shape.patch + shape.outputs)
+        guard mode == .training else { return LayerNeeds(scratch: inference) }
         let widest = max(shape.inputs, shape.outputs) * shape.kernel * shape.kernel
-        return LayerNeeds(own: shape.filters, scratch: Self.trainingRows * widest, partial: shape.filters)
+        return LayerNeeds(
+            own: shape.filters, scratch: max(inference, Self.trainingRows * widest), partial: shape.filters)
     }
 
     func bind(filters: Floats, own: Floats) {
@@ -45,7 +58,7 @@ final class MatrixConvolution: ConvolutionAlgorithm {
 
     /// Images per product. Maps whose size is no multiple of 16 are not grouped: their rows would sit at different
     /// places of the product's register blocks.
-    private func group(rows: Int) -> Int {
+    private static func group(_ shape: ConvolutionShape, rows: Int) -> Int {
         shape.pixels % 16 == 0 ? min(imageBlock, max(1, rows / shape.pixels)) : 1
     }
 
@@ -77,7 +90,7 @@ final class MatrixConvolution: ConvolutionAlgorithm {
         _ x: Floats, from inputs: Int, to outputs: Int, filters: Floats, _ y: Floats, count: Int, _ pass: Pass
     ) {
         let most = pass.training ? Self.trainingRows : inferenceRows
-        let group = group(rows: most)
+        let group = pass.training ? Self.group(shape, rows: most) : shared == nil ? 1 : Self.group(shape, rows: most)
         let patch = shape.kernel * shape.kernel * inputs
         pass.pool.split(count, grain: group) { thread, images in
             let columns = pass.scratch[thread]
@@ -85,7 +98,11 @@ final class MatrixConvolution: ConvolutionAlgorithm {
                 x, channels: inputs, images: images, count: count, group: group, most: most, padded: !pass.training,
                 columns
             ) { row, rows in
-                multiply(rows, outputs, patch, columns, filters, y + row * outputs)
+                if !pass.training, let shared {
+                    shared.multiply(columns, filters, y + row * outputs, scratch: columns + rows * patch)
+                } else {
+                    multiply(rows, outputs, patch, columns, filters, y + row * outputs)
+                }
             }
         }
     }
@@ -100,7 +117,7 @@ final class MatrixConvolution: ConvolutionAlgorithm {
 
     func backwardFilters(_ x: Floats, _ dy: Floats, _ gradient: Floats, count: Int, _ pass: Pass) {
         let s = shape
-        let group = group(rows: Self.trainingRows)
+        let group = Self.group(shape, rows: Self.trainingRows)
         pass.pool.split(count, grain: group) { thread, images in
             let sum = thread == 0 ? gradient : pass.partial[thread]
             if images.isEmpty { memset(sum, 0, s.filters * 4) }

@@ -174,6 +174,14 @@ package final class Network: @unchecked Sendable {
         return Array(UnsafeBufferPointer(start: values + offsets[index], count: specifications[index].count))
     }
 
+    /// A parameter's gradient after `forwardBackward`. Traps on a name that is no parameter.
+    package func readGradient(_ name: String) -> [Float] {
+        guard let index = names[name], let gradients, specifications[index].kind == .parameter else {
+            preconditionFailure("\(name) has no gradient")
+        }
+        return Array(UnsafeBufferPointer(start: gradients + offsets[index], count: specifications[index].count))
+    }
+
     /// Replaces a tensor's floats.
     /// - Throws: `ShapeError` for an unknown name or a wrong number of floats.
     package func write(_ name: String, _ floats: [Float]) throws(ShapeError) {
@@ -233,7 +241,7 @@ package final class Network: @unchecked Sendable {
     /// - Parameters:
     ///   - step: training steps made so far; with `seed` it decides the dropout masks.
     /// - Returns: the mean loss, and how many images were classified rightly.
-    func forwardBackward(
+    package func forwardBackward(
         _ images: UnsafePointer<Float>, labels: UnsafePointer<Int32>, count: Int, smoothing: Float, step: Int,
         seed: UInt64
     ) -> (loss: Double, hits: Int) {

@@ -3,7 +3,7 @@ import Glibc
 
 /// Adam (Kingma & Ba 2015) with decoupled weight decay (Loshchilov & Hutter 2019) over a network's parameter arena,
 /// with clipping by the global norm.
-final class Adam {
+package final class Adam {
     let beta1 = 0.9
     let beta2 = 0.999
     let epsilon = 1e-8
@@ -21,7 +21,7 @@ final class Adam {
     private let network: Network
     private let runs: [(range: Range<Int>, decays: Bool)]
 
-    init(_ network: Network, weightDecay: Double = 0, clip: Double? = nil) {
+    package init(_ network: Network, weightDecay: Double = 0, clip: Double? = nil) {
         self.network = network
         self.weightDecay = weightDecay
         self.clip = clip
@@ -41,7 +41,7 @@ final class Adam {
     }
 
     /// The gradients' norm; in pieces of fixed size added in order, so that threads do not matter.
-    func norm() -> Double {
+    package func norm() -> Double {
         let gradients = network.gradients!
         let piece = 1 << 16
         let count = count
@@ -56,7 +56,7 @@ final class Adam {
     }
 
     /// One step with the gradients in the network's arena.
-    func apply(learningRate: Double) {
+    package func apply(learningRate: Double) {
         steps += 1
         var scale = 1.0
         if let clip {

@@ -1,0 +1,190 @@
+import FoveaNN
+import Testing
+
+/// The laws of a layer: golden values, and backward is the derivative of forward.
+@Suite struct LayerTests {
+    @Test func convolutionAgreesWithPyTorch() throws {
+        let g = try golden("convolution")
+        for naive in [false, true] {
+            for threads in [1, 2] {
+                let layer = try LayerProbe(
+                    .convolution(channels: 4, kernel: 3, bias: true, naive: naive),
+                    input: Shape(height: 5, width: 6, channels: 3), maxBatch: 2, threads: threads)
+                layer["weight"] = g.floats("weight")
+                layer["bias"] = g.floats("bias")
+                #expect(distance(layer.forward(g.floats("x")), g.floats("y")) < 1e-5)
+                let gradients = layer.backward(g.floats("dy"))
+                #expect(distance(gradients.input, g.floats("dx")) < 1e-5)
+                #expect(distance(gradients.parameters["weight"]!, g.floats("dweight")) < 1e-5)
+                #expect(distance(gradients.parameters["bias"]!, g.floats("dbias")) < 1e-5)
+            }
+        }
+    }
+
+    @Test func batchNormAgreesWithPyTorch() throws {
+        let g = try golden("batchnorm")
+        for threads in [1, 2] {
+            let layer = try LayerProbe(
+                .batchNorm(), input: Shape(height: 4, width: 2, channels: 5), maxBatch: 3, threads: threads)
+            for name in layer.names { layer[name] = g.floats(name) }
+            #expect(distance(layer.forward(g.floats("x"), training: false), g.floats("inference")) < 1e-5)
+            #expect(distance(layer.forward(g.floats("x")), g.floats("y")) < 1e-5)
+            #expect(distance(layer["mean"], g.floats("newMean")) < 1e-5)
+            #expect(distance(layer["variance"], g.floats("newVariance")) < 1e-5)
+            let gradients = layer.backward(g.floats("dy"))
+            #expect(distance(gradients.input, g.floats("dx")) < 1e-5)
+            #expect(distance(gradients.parameters["scale"]!, g.floats("dscale")) < 1e-5)
+            #expect(distance(gradients.parameters["shift"]!, g.floats("dshift")) < 1e-5)
+        }
+    }
+
+    @Test func maxPoolAgreesWithPyTorch() throws {
+        let g = try golden("maxpool")
+        let layer = try LayerProbe(.maxPool, input: Shape(height: 4, width: 6, channels: 3), maxBatch: 2)
+        #expect(layer.forward(g.floats("x")) == g.floats("y"))
+        #expect(layer.backward(g.floats("dy")).input == g.floats("dx"))
+    }
+
+    @Test func fullyConnectedAgreesWithPyTorch() throws {
+        let g = try golden("linear")
+        let layer = try LayerProbe(
+            .fullyConnected(outputs: 4, bias: true), input: Shape(height: 1, width: 1, channels: 7), maxBatch: 5,
+            threads: 2)
+        layer["weight"] = g.floats("weight")
+        layer["bias"] = g.floats("bias")
+        #expect(distance(layer.forward(g.floats("x")), g.floats("y")) < 1e-5)
+        #expect(distance(layer.forward(g.floats("x"), training: false), g.floats("y")) < 1e-5)
+        let gradients = layer.backward(g.floats("dy"))
+        #expect(distance(gradients.input, g.floats("dx")) < 1e-5)
+        #expect(distance(gradients.parameters["weight"]!, g.floats("dweight")) < 1e-5)
+        #expect(distance(gradients.parameters["bias"]!, g.floats("dbias")) < 1e-5)
+    }
+
+    static let kinds: [(LayerProbe.Kind, Shape)] = [
+        (.convolution(channels: 3, kernel: 3, bias: true), Shape(height: 4, width: 5, channels: 2)),
+        (.convolution(channels: 2, kernel: 5), Shape(height: 4, width: 4, channels: 3)),
+        (.maxPool, Shape(height: 4, width: 6, channels: 3)),
+        (.batchNorm(), Shape(height: 2, width: 3, channels: 3)),
+        (.batchNorm(affine: false), Shape(height: 1, width: 1, channels: 4)),
+        (.relu, Shape(height: 3, width: 3, channels: 2)),
+        (.fullyConnected(outputs: 4, bias: true), Shape(height: 2, width: 2, channels: 3)),
+        (.dropout(keep: 0.6), Shape(height: 1, width: 1, channels: 30)),
+        (.dropout(keep: 0.8, block: 3), Shape(height: 6, width: 6, channels: 2)),
+    ]
+
+    /// Central differences of Σ r·y against backward(r), for inputs and parameters.
+    @Test(arguments: kinds.indices) func backwardIsTheDerivative(_ index: Int) throws {
+        let (kind, shape) = Self.kinds[index]
+        let layer = try LayerProbe(kind, input: shape, maxBatch: 3, threads: 2)
+        // Values far from each other and from zero: no kink of ReLU or the maximum lies within a step.
+        var order = SeededGenerator(4)
+        let n = 3 * shape.count
+        var x = (0..<n).map { (Float($0) + 0.5 - Float(n) / 2) * 3 / Float(n) }.shuffled(using: &order)
+        for (at, name) in layer.names.enumerated() {
+            let noise = random(layer[name].count, seed: UInt64(at + 2), scale: 0.5)
+            layer[name] = zip(layer[name], noise).map(+)
+        }
+        let r = random(3 * layer.output.count, seed: 9)
+        func value() -> Double { zip(layer.forward(x), r).reduce(0) { $0 + Double($1.0) * Double($1.1) } }
+        _ = value()
+        let gradients = layer.backward(r)
+        let step: Float = 4e-3
+        func check(_ analytic: Float, _ low: Double, _ high: Double, _ what: String) {
+            let numeric = Float((high - low) / Double(2 * step))
+            #expect(abs(numeric - analytic) < 0.01 * max(1, abs(analytic)), "\(what): \(analytic), numeric \(numeric)")
+        }
+        for i in x.indices {
+            let old = x[i]
+            x[i] = old - step
+            let low = value()
+            x[i] = old + step
+            let high = value()
+            x[i] = old
+            check(gradients.input[i], low, high, "input \(i)")
+        }
+        for (name, gradient) in gradients.parameters {
+            let old = layer[name]
+            for i in old.indices {
+                var changed = old
+                changed[i] = old[i] - step
+                layer[name] = changed
+                let low = value()
+                changed[i] = old[i] + step
+                layer[name] = changed
+                check(gradient[i], low, value(), "\(name) \(i)")
+            }
+            layer[name] = old
+        }
+    }
+
+    /// The algorithm in use against its oracle, over odd sizes, in training and inference.
+    @Test(arguments: [1, 3, 5, 7]) func convolutionAgreesWithItsOracle(kernel: Int) throws {
+        for (height, width, inputs, outputs, count) in [
+            (1, 1, 1, 1, 1), (2, 3, 3, 5, 4), (4, 4, 8, 16, 19), (7, 5, 3, 2, 3), (17, 19, 2, 3, 2), (32, 32, 3, 4, 1),
+        ] {
+            let shape = Shape(height: height, width: width, channels: inputs)
+            func make(naive: Bool, mode: Mode) throws -> LayerProbe {
+                let layer = try LayerProbe(
+                    .convolution(channels: outputs, kernel: kernel, naive: naive), input: shape, maxBatch: count,
+                    mode: mode, threads: naive ? 1 : 2)
+                layer["weight"] = random(kernel * kernel * inputs * outputs, seed: 2)
+                return layer
+            }
+            let (naive, fast) = (try make(naive: true, mode: .training), try make(naive: false, mode: .training))
+            let x = random(count * shape.count, seed: 3)
+            let dy = random(count * height * width * outputs, seed: 4)
+            let y = naive.forward(x)
+            #expect(distance(fast.forward(x), y) < 1e-5)
+            #expect(distance(try make(naive: false, mode: .inference).forward(x, training: false), y) < 1e-5)
+            let (expected, found) = (naive.backward(dy), fast.backward(dy))
+            #expect(distance(found.input, expected.input) < 1e-5)
+            #expect(distance(found.parameters["weight"]!, expected.parameters["weight"]!) < 1e-5)
+        }
+    }
+
+    @Test func dropoutKeepsItsShareAndItsMean() throws {
+        for block in [1, 3] {
+            let shape = Shape(height: 16, width: 16, channels: 16)
+            let layer = try LayerProbe(.dropout(keep: 0.75, block: block), input: shape, maxBatch: 4)
+            let ones = [Float](repeating: 1, count: 4 * shape.count)
+            let y = layer.forward(ones)
+            let kept = Double(y.filter { $0 != 0 }.count) / Double(y.count)
+            // DropBlock's squares overlap and are cut at the border: more stays than the nominal share.
+            #expect(block == 1 ? abs(kept - 0.75) < 0.02 : (0.75..<0.85).contains(kept))
+            #expect(abs(Double(y.reduce(0, +)) / Double(y.count) - 1) < 0.03)
+            #expect(layer.forward(ones) == y, "the same step draws the same mask")
+            #expect(layer.forward(ones, step: 3) != y, "another step draws another mask")
+            #expect(layer.forward(ones, training: false) == ones)
+        }
+    }
+
+    @Test func dropBlockClearsSquares() throws {
+        let shape = Shape(height: 9, width: 9, channels: 1)
+        let layer = try LayerProbe(.dropout(keep: 0.9, block: 3), input: shape, maxBatch: 1)
+        let y = layer.forward([Float](repeating: 1, count: 81))
+        let cleared = y.indices.filter { y[$0] == 0 }
+        #expect(!cleared.isEmpty)
+        for at in cleared {
+            // Each cleared element lies in some cleared square, cut at the border.
+            let found = (0..<81).contains { centre in
+                let (cy, cx) = (centre / 9, centre % 9)
+                guard abs(cy - at / 9) <= 1, abs(cx - at % 9) <= 1 else { return false }
+                return (max(0, cy - 1)...min(8, cy + 1)).allSatisfy { v in
+                    (max(0, cx - 1)...min(8, cx + 1)).allSatisfy { u in y[v * 9 + u] == 0 }
+                }
+            }
+            #expect(found)
+        }
+    }
+
+    @Test func wrongShapesNameTheOperation() {
+        let error = #expect(throws: ShapeError.self) {
+            try LayerProbe(.maxPool, input: Shape(height: 5, width: 4, channels: 1), maxBatch: 1)
+        }
+        #expect(error.map { "\($0)" } == "probe (2×2 maximum) got 5×4×1 where it needs an even height and width")
+        #expect(throws: ShapeError.self) {
+            try LayerProbe(
+                .convolution(channels: 1, kernel: 2), input: Shape(height: 4, width: 4, channels: 1), maxBatch: 1)
+        }
+    }
+}

@@ -1,0 +1,132 @@
+import FoundationEssentials
+import FoveaNN
+import FoveaSystem
+import Testing
+
+@Suite struct NetworkTests {
+    /// Loss, gradients, clipped AdamW steps, running statistics and probabilities of a small network.
+    @Test(arguments: [1, 2]) func vanillaAgreesWithPyTorch(threads: Int) throws {
+        let g = try golden("vanilla")
+        let definition = NetworkDefinition(
+            architecture: "vanilla", input: Shape(height: 8, width: 8, channels: 3), classes: 5,
+            settings: .object([
+                "channels": .array([.int(4), .int(6)]), "kernels": .array([.int(5), .int(3)]),
+                "hidden": .array([.int(10)]), "keep": .int(1), "dropBlock": .object(["keep": .int(1)]),
+            ]))
+        let network = try Network(definition, maxBatch: 6, mode: .training, threads: threads)
+        let start = g["start"]!.members
+        #expect(Set(start.keys) == Set(network.tensors.filter { $0.kind == .parameter }.map(\.name)))
+        for (name, values) in start { try network.write(name, values.floats) }
+        let adam = Adam(network, weightDecay: 0.05, clip: 0.5)
+        let (x, labels) = (g.floats("x"), g.floats("labels").map { Int32($0) })
+        for step in 0..<3 {
+            let (loss, _) = network.forwardBackward(x, labels: labels, count: 6, smoothing: 0.1, step: step, seed: 1)
+            #expect(abs(Float(loss) - g.floats("losses")[step]) < 1e-4)
+            if step == 0 {
+                for (name, values) in g["gradients"]!.members {
+                    #expect(distance(network.readGradient(name), values.floats) < 1e-4, "\(name)")
+                }
+            }
+            #expect(abs(Float(adam.norm()) - g.floats("norms")[step]) < 1e-3)
+            adam.apply(learningRate: 0.01 * Double(step + 1))
+        }
+        for part in ["end", "buffers"] {
+            for (name, values) in g[part]!.members {
+                #expect(distance(network.read(name), values.floats) < 2e-3, "\(name)")
+            }
+        }
+        var probabilities = [Float](repeating: 0, count: 30)
+        network.predict(x, count: 6, probabilities: &probabilities)
+        #expect(distance(probabilities, g.floats("probabilities")) < 5e-3)
+    }
+
+    /// The invariant of serving: an image's scores have the same bits in any batch, at any place.
+    @Test(arguments: [1, 2]) func scoresDoNotDependOnTheBatch(threads: Int) throws {
+        // All kinds of maps: cut (32×32), whole, grouped (8×8, 4×4), and the full figures of the seed but for width.
+        let definition = NetworkDefinition(
+            architecture: "vanilla", classes: 10,
+            settings: .object([
+                "channels": .array([.int(16), .int(32), .int(48), .int(64)]),
+                "hidden": .array([.int(128), .int(64)]),
+            ]))
+        let network = try Network(definition, maxBatch: 32, mode: .inference, threads: threads)
+        network.initialize(seed: 3)
+        let size = 3072
+        let images = random(40 * size, seed: 8)
+        var alone = [Float](repeating: 0, count: 400)
+        for n in 0..<40 {
+            images.withUnsafeBufferPointer { x in
+                alone.withUnsafeMutableBufferPointer {
+                    network.predict(x.baseAddress! + n * size, count: 1, probabilities: $0.baseAddress! + n * 10)
+                }
+            }
+        }
+        #expect(Set(alone.map(\.bitPattern)).count > 300, "the scores say something")
+        var batch = [Float](repeating: 0, count: 400)
+        for count in 1...40 {
+            // Rotated, so that each image visits each place.
+            let order = (0..<count).map { ($0 + count * 7) % 40 }
+            let shuffled = order.flatMap { images[($0 * size)..<(($0 + 1) * size)] }
+            network.predict(shuffled, count: count, probabilities: &batch)
+            for (place, image) in order.enumerated() {
+                #expect(
+                    batch[(place * 10)..<(place * 10 + 10)].elementsEqual(alone[(image * 10)..<(image * 10 + 10)]),
+                    "image \(image) at place \(place) of \(count)")
+            }
+        }
+        // One image, every place of a full batch.
+        for place in 0..<40 {
+            var moved = images
+            moved.replaceSubrange((place * size)..<((place + 1) * size), with: images[0..<size])
+            network.predict(moved, count: 40, probabilities: &batch)
+            #expect(batch[(place * 10)..<(place * 10 + 10)].elementsEqual(alone[0..<10]), "place \(place)")
+        }
+    }
+
+    @Test func tensorsAreReadAndWritten() throws {
+        let network = try Network(smallVanilla(), maxBatch: 1, mode: .inference, threads: 1)
+        let copy = try Network(smallVanilla(), maxBatch: 1, mode: .inference, threads: 1)
+        network.initialize(seed: 4)
+        #expect(network.parameterCount == network.tensors.filter { $0.kind == .parameter }.reduce(0) { $0 + $1.count })
+        #expect(network.bytes > network.parameterCount * 4)
+        for tensor in network.tensors { try copy.write(tensor.name, network.read(tensor.name)) }
+        let x = random(192)
+        var (a, b) = ([Float](repeating: 0, count: 4), [Float](repeating: 1, count: 4))
+        network.predict(x, count: 1, probabilities: &a)
+        copy.predict(x, count: 1, probabilities: &b)
+        #expect(a == b)
+        #expect(abs(a.reduce(0, +) - 1) < 1e-5)
+        #expect(throws: ShapeError.self) { try network.write("logits.linear.weight", [1]) }
+        #expect(throws: ShapeError.self) { try network.write("nobody", [1]) }
+        let limit = (6 / Float(9 * 3 + 9 * 8)).squareRoot()
+        let filters = network.read("block1.conv.weight")
+        #expect(filters.allSatisfy { abs($0) <= limit } && filters.contains { abs($0) > 0.9 * limit })
+    }
+
+    @Test func definitionsAreStrict() throws {
+        func decode(_ text: String) throws -> NetworkDefinition {
+            try JSONDecoder().decode(NetworkDefinition.self, from: Data(text.utf8))
+        }
+        let good = try decode(
+            #"{"architecture":"vanilla","input":{"height":32,"width":32,"channels":3},"classes":100,"settings":{"hidden":[8]}}"#
+        )
+        let again = try JSONDecoder().decode(NetworkDefinition.self, from: JSONEncoder().encode(good))
+        #expect(again == good)
+        #expect(try Network(good, maxBatch: 1, mode: .inference, threads: 1).tensors.count == 44)
+        #expect(throws: NetworkDefinitionError.self) {
+            try decode(#"{"architecture":"vanilla","input":{"height":1,"width":1,"channels":3},"classes":1,"x":1}"#)
+        }
+        for settings: JSONValue in [
+            .object(["colour": .int(1)]), .object(["dropBlock": .object(["size": .int(2)])]), .int(3),
+        ] {
+            let wrong = NetworkDefinition(architecture: "vanilla", classes: 10, settings: settings)
+            #expect(throws: NetworkDefinitionError.self) {
+                try Network(wrong, maxBatch: 1, mode: .inference, threads: 1)
+            }
+        }
+        #expect(throws: NetworkDefinitionError.self) {
+            try Network(
+                NetworkDefinition(architecture: "nobody", classes: 10), maxBatch: 1, mode: .inference, threads: 1)
+        }
+    }
+}

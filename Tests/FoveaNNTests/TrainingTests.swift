@@ -1,0 +1,143 @@
+import FoveaNN
+import FoveaSystem
+import Testing
+
+@Suite struct TrainingTests {
+    func settings(epochs: Int, threads: Int = 2) -> TrainingSettings {
+        var settings = TrainingSettings()
+        settings.epochs = epochs
+        settings.batch = 16
+        settings.learningRate = 0.01
+        settings.threads = threads
+        settings.weightDecay = 0.01
+        settings.labelSmoothing = 0.05
+        return settings
+    }
+
+    func trainer(_ settings: TrainingSettings, keep: Double = 0.8, block: Int = 1) throws -> Trainer {
+        let network = try Network(
+            smallVanilla(keep: keep, block: block), maxBatch: settings.batch, mode: .training,
+            threads: settings.threads)
+        return Trainer(network, settings: settings)
+    }
+
+    /// The bits of all tensors.
+    func bits(_ network: Network) -> [UInt32] { network.tensors.flatMap { network.read($0.name) }.map(\.bitPattern) }
+
+    @Test func aTinyNetworkLearnsItsImages() throws {
+        var settings = settings(epochs: 40)
+        settings.labelSmoothing = 0
+        let trainer = try trainer(settings, keep: 1)
+        let result = try trainer.run(Stripes(count: 32))
+        #expect(result.end == .finished && result.epoch == 40 && result.epochs.count == 40)
+        #expect(result.epochs[39].loss < 0.2 * result.epochs[0].loss)
+        let evaluation = try trainer.network.evaluate(Stripes(count: 32))
+        #expect(evaluation.top1 == 1 && evaluation.images == 32 && evaluation.loss < 0.5)
+    }
+
+    @Test(arguments: [1, 3]) func theSameSeedGivesTheSameBits(block: Int) throws {
+        func train(seed: UInt64) throws -> [UInt32] {
+            var settings = settings(epochs: 2)
+            settings.seed = seed
+            let trainer = try trainer(settings, block: block)
+            _ = try trainer.run(Stripes(count: 70))
+            return bits(trainer.network)
+        }
+        let first = try train(seed: 1)
+        #expect(try train(seed: 1) == first)
+        #expect(try train(seed: 2) != first)
+    }
+
+    @Test func aStoppedTrainingGoesOnBitForBit() throws {
+        let whole = try trainer(settings(epochs: 4))
+        let development = Stripes(count: 20)
+        let expected = try whole.run(Stripes(count: 64), development: development)
+        // Stopped within an epoch (step 6 of 4 an epoch) and at an epoch's end (step 8).
+        for stopAfter in [6, 8] {
+            let stopped = try trainer(settings(epochs: 4))
+            let stop = StopFlag()
+            var steps = 0
+            var saved: [UInt8] = []
+            let part = try stopped.run(
+                Stripes(count: 64), development: development, stop: stop,
+                onStep: { _ in
+                    steps += 1
+                    if steps == stopAfter { stop.set() }
+                }, saveCheckpoint: { saved = try $0.checkpoint() })
+            #expect(part.end == .stopped && steps == stopAfter)
+            let resumed = try trainer(settings(epochs: 4))
+            try saved.withUnsafeBytes { try resumed.restore($0) }
+            let result = try resumed.run(Stripes(count: 64), development: development)
+            #expect(result.epoch == expected.epoch)
+            #expect(result.epochs.map(\.loss) == expected.epochs.map(\.loss))
+            #expect(result.epochs.map(\.development) == expected.epochs.map(\.development))
+            #expect(bits(resumed.network) == bits(whole.network))
+        }
+    }
+
+    @Test func damagedAndForeignCheckpointsAreRefused() throws {
+        let one = try trainer(settings(epochs: 1))
+        let good = try one.checkpoint()
+        func refuse(_ bytes: [UInt8], by trainer: Trainer) {
+            #expect(throws: CheckpointError.self) { try bytes.withUnsafeBytes { try trainer.restore($0) } }
+        }
+        refuse([], by: one)
+        refuse(Array(good.dropLast()), by: one)
+        refuse(Array("something else entirely, long enough".utf8), by: one)
+        refuse(Array(good.prefix(40)), by: one)
+        refuse(good, by: try trainer(settings(epochs: 1), keep: 0.7))
+        var other = settings(epochs: 1)
+        other.learningRate = 0.5
+        refuse(good, by: try trainer(other))
+        try good.withUnsafeBytes { try trainer(settings(epochs: 9)).restore($0) }
+    }
+
+    @Test func theBestEpochIsKeptAndPatienceEnds() throws {
+        var settings = settings(epochs: 30)
+        settings.patience = 2
+        let trainer = try trainer(settings, keep: 1)
+        let development = Stripes(count: 24)
+        let result = try trainer.run(Stripes(count: 32), development: development)
+        #expect(result.end == .patience)
+        #expect(result.epochs.count == result.epoch + 2)
+        let best = result.epochs.compactMap { $0.development?.top1 }.max()
+        #expect(try trainer.network.evaluate(development).top1 == best)
+        #expect(result.epochs[result.epoch - 1].best)
+    }
+
+    @Test func aFailingSourceEndsTheTraining() throws {
+        struct Broken: TrainingSource {
+            struct Reason: Error {}
+            let count = 64
+            func fill(
+                _ images: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>, indices: ArraySlice<Int>,
+                random: inout SeededGenerator
+            ) throws { throw Reason() }
+        }
+        let trainer = try trainer(settings(epochs: 1))
+        #expect(throws: Broken.Reason.self) { try trainer.run(Broken()) }
+    }
+
+    @Test func schedulesAgreeWithPyTorch() throws {
+        let g = try golden("schedules")
+        for (schedule, name) in [(Schedule.cosine, "cosine"), (.step(factor: 0.9), "step")] {
+            let factors = (0..<40).map { Float(schedule.factor(step: $0, total: 40, perEpoch: 10, warmup: 5)) }
+            #expect(distance(factors, g.floats(name)) < 1e-6)
+        }
+        #expect(Schedule.constant.factor(step: 39, total: 40, perEpoch: 10, warmup: 5) == 1)
+        for text in ["constant", "cosine", "step:0.98"] { #expect(Schedule(text)?.text == text) }
+        for text in ["", "step", "step:2", "step:x", "linear"] { #expect(Schedule(text) == nil) }
+    }
+
+    @Test func randomNumbersAreTheDocumentedOnes() {
+        // SplitMix64 of seed 1234567, from the reference implementation.
+        var mix = SplitMix64(state: 1_234_567)
+        #expect(
+            (0..<3).map { _ in mix.next() } == [
+                6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423,
+            ])
+        var (a, b, c) = (SeededGenerator(1, 2), SeededGenerator(1, 2), SeededGenerator(1, 3))
+        let first = a.next()
+        #expect(first == b.next() && first != c.next())
+    }
+}

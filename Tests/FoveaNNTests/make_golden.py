@@ -1,0 +1,144 @@
+"""Golden values for FoveaNNTests, computed with PyTorch; writes Golden/*.json. Not needed to run the tests.
+
+    python3 make_golden.py        (needs torch; any recent version, CPU)
+
+Tensors are written as the engine keeps them: images N,H,W,C; filters k,k,in,out; matrices in,out.
+"""
+import json, math, pathlib
+import torch
+import torch.nn.functional as F
+
+here = pathlib.Path(__file__).parent / "Golden"
+torch.manual_seed(1)
+
+
+def flat(t):
+    return [float(f"{v:.8g}") for v in t.detach().double().flatten().tolist()]
+
+
+def nhwc(t):
+    return flat(t.permute(0, 2, 3, 1).contiguous())
+
+
+def hwio(t):
+    return flat(t.permute(2, 3, 1, 0).contiguous())
+
+
+def write(name, value):
+    (here / f"{name}.json").write_text(json.dumps(value, separators=(",", ":")) + "\n")
+
+
+def leaf(*shape, scale=1.0):
+    return (torch.randn(*shape, dtype=torch.float64) * scale).requires_grad_()
+
+
+# Convolution with bias
+x, w, b = leaf(2, 3, 5, 6), leaf(4, 3, 3, 3), leaf(4)
+y = F.conv2d(x, w, b, padding="same")
+dy = torch.randn_like(y)
+y.backward(dy)
+write("convolution", dict(x=nhwc(x), weight=hwio(w), bias=flat(b), y=nhwc(y), dy=nhwc(dy), dx=nhwc(x.grad),
+                          dweight=hwio(w.grad), dbias=flat(b.grad)))
+
+# Batch norm on images, momentum 0.997 in our sense
+x, g, b = leaf(3, 5, 4, 2), leaf(5), leaf(5)
+mean, variance = torch.randn(5, dtype=torch.float64), torch.rand(5, dtype=torch.float64) + 0.5
+old_mean, old_variance = mean.clone(), variance.clone()
+z = F.batch_norm(x, mean.clone(), variance.clone(), g, b, training=False, eps=1e-5)
+y = F.batch_norm(x, mean, variance, g, b, training=True, momentum=0.003, eps=1e-5)
+dy = torch.randn_like(y)
+y.backward(dy)
+write("batchnorm", dict(x=nhwc(x), scale=flat(g), shift=flat(b), mean=flat(old_mean), variance=flat(old_variance),
+                        y=nhwc(y), inference=nhwc(z), newMean=flat(mean), newVariance=flat(variance), dy=nhwc(dy),
+                        dx=nhwc(x.grad), dscale=flat(g.grad), dshift=flat(b.grad)))
+
+# Maximum pooling
+x = leaf(2, 3, 4, 6)
+y = F.max_pool2d(x, 2)
+dy = torch.randn_like(y)
+y.backward(dy)
+write("maxpool", dict(x=nhwc(x), y=nhwc(y), dy=nhwc(dy), dx=nhwc(x.grad)))
+
+# Fully connected
+x, w, b = leaf(5, 7), leaf(7, 4), leaf(4)
+y = x @ w + b
+dy = torch.randn_like(y)
+y.backward(dy)
+write("linear", dict(x=flat(x), weight=flat(w), bias=flat(b), y=flat(y), dy=flat(dy), dx=flat(x.grad),
+                     dweight=flat(w.grad), dbias=flat(b.grad)))
+
+# A small vanilla network without dropout: loss, gradients, three steps of AdamW with clipping, probabilities
+sizes = dict(channels=[4, 6], kernels=[5, 3], hidden=[10], classes=5, side=8, batch=6)
+x = torch.randn(6, 3, 8, 8, dtype=torch.float64)
+labels = torch.tensor([0, 1, 2, 3, 4, 1])
+p, buffers = {}, {}
+
+
+def norm(name, t, affine=True):
+    c = t.shape[1]
+    buffers.setdefault(f"{name}.mean", torch.zeros(c, dtype=torch.float64))
+    buffers.setdefault(f"{name}.variance", torch.ones(c, dtype=torch.float64))
+    if affine and f"{name}.scale" not in p:
+        p[f"{name}.scale"] = (1 + 0.2 * torch.randn(c, dtype=torch.float64)).requires_grad_()
+        p[f"{name}.shift"] = leaf(c, scale=0.2)
+    return F.batch_norm(t, buffers[f"{name}.mean"], buffers[f"{name}.variance"], p.get(f"{name}.scale"),
+                        p.get(f"{name}.shift"), training=training, momentum=1 - momentum, eps=1e-5)
+
+
+def network(t):
+    for i, (c, k) in enumerate(zip(sizes["channels"], sizes["kernels"])):
+        name = f"block{i + 1}"
+        t = norm(f"{name}.norm1", t, affine=i > 0)
+        if f"{name}.conv.weight" not in p:
+            p[f"{name}.conv.weight"] = leaf(c, t.shape[1], k, k, scale=0.2)
+        t = F.max_pool2d(F.conv2d(t, p[f"{name}.conv.weight"], padding="same"), 2)
+        t = F.relu(norm(f"{name}.norm2", t))
+    t = t.permute(0, 2, 3, 1).flatten(1)
+    for name, n in [("hidden1", 10), ("logits", 5)]:
+        if f"{name}.linear.weight" not in p:
+            p[f"{name}.linear.weight"] = leaf(t.shape[1], n, scale=0.2)
+        t = norm(f"{name}.norm", t @ p[f"{name}.linear.weight"])
+        if name == "hidden1":
+            t = F.relu(t)
+    return t
+
+
+def named(tensors):
+    return {n: hwio(t) if t.dim() == 4 else flat(t) for n, t in tensors.items()}
+
+
+training, step = True, 0
+momentum = 0.0
+network(x)  # creates the parameters
+for name in buffers:
+    buffers[name] = torch.zeros_like(buffers[name]) if name.endswith("mean") else torch.ones_like(buffers[name])
+start = named(p)
+decay = [t for n, t in p.items() if n.endswith("weight")]
+rest = [t for n, t in p.items() if not n.endswith("weight")]
+adam = torch.optim.AdamW([dict(params=decay, weight_decay=0.05), dict(params=rest, weight_decay=0.0)], lr=0.01)
+losses, norms, gradients = [], [], None
+for step in range(3):
+    momentum = min(0.997, (1 + step) / (10 + step))
+    adam.zero_grad()
+    loss = F.cross_entropy(network(x), labels, label_smoothing=0.1)
+    loss.backward()
+    gradients = gradients or named({n: t.grad for n, t in p.items()})
+    norms.append(float(torch.nn.utils.clip_grad_norm_(list(p.values()), 0.5)))
+    for group in adam.param_groups:
+        group["lr"] = 0.01 * (step + 1)
+    adam.step()
+    losses.append(float(loss.detach()))
+training = False
+probabilities = F.softmax(network(x), dim=1)
+write("vanilla", dict(x=nhwc(x), labels=labels.tolist(), start=start, losses=losses, norms=norms, gradients=gradients,
+                      end=named(p), buffers=named(buffers), probabilities=flat(probabilities)))
+
+# Schedules: 40 steps, 10 an epoch, 5 of warm-up
+q = [torch.zeros(1, requires_grad=True)]
+cosine = torch.optim.lr_scheduler.CosineAnnealingLR(torch.optim.SGD(q, lr=1.0), T_max=35)
+values = [(s + 1) / 5 for s in range(5)]
+for s in range(35):
+    values.append(cosine.get_last_lr()[0])
+    cosine.optimizer.step()
+    cosine.step()
+write("schedules", dict(cosine=values, step=[(s + 1) / 5 if s < 5 else 0.9 ** (s // 10) for s in range(40)]))
