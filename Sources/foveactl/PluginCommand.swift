@@ -20,7 +20,7 @@ struct PluginCommand: ParsableCommand {
 
         func run() throws {
             let search = PluginSearch(try common.configuration().plugins)
-            let reports = try search.all().map { try PluginCommand.inspect($0, quick: true, model: nil) }
+            let reports = try search.all().map { try PluginCommand.inspect($0, quick: true, PluginTrialSettings()) }
             if common.json { return try Console.json(reports) }
             if reports.isEmpty {
                 return common.note("No plugins in \(search.folders.map(\.escaped).joined(separator: ", ")).")
@@ -45,12 +45,19 @@ struct PluginCommand: ParsableCommand {
                 """)
         @Argument(help: "The library's file.")
         var file: String
-        @Option(help: ArgumentHelp("A model's folder, for a classifier that needs one.", valueName: "folder"))
-        var model: String?
+        @OptionGroup var settings: PluginTrialSettings
         @OptionGroup var common: CommonOptions
 
         func run() throws {
-            let report = try PluginCommand.inspect(FilePath(file), quick: false, model: model)
+            var settings = settings
+            if settings.model == nil, settings.parameters == nil {
+                let configuration = try common.configuration()
+                let store = ModelCommand.store(configuration)
+                settings.model =
+                    ModelCommand.active(configuration, store)
+                    .flatMap { try? store.resolve($0.description) }?.folder.string
+            }
+            let report = try PluginCommand.inspect(FilePath(file), quick: false, settings)
             if common.json {
                 try Console.json(report)
             } else {
@@ -75,19 +82,20 @@ struct PluginCommand: ParsableCommand {
         static let configuration = CommandConfiguration(shouldDisplay: false)
         @Argument var file: String
         @Flag var quick = false
-        @Option var model: String?
+        @OptionGroup var settings: PluginTrialSettings
 
-        func run() throws { try Console.json(PluginInspection.run(FilePath(file), quick: quick, model: model)) }
+        func run() throws { try Console.json(PluginInspection.run(FilePath(file), quick: quick, settings: settings)) }
     }
 
-    private static func inspect(_ file: FilePath, quick: Bool, model: String?) throws -> PluginReport {
+    private static func inspect(
+        _ file: FilePath, quick: Bool, _ settings: PluginTrialSettings
+    ) throws -> PluginReport {
         let output = try memoryFile("report")
         defer { try? output.close() }
         let environment = ["OPENBLAS_NUM_THREADS=1", "PATH=/usr/bin:/bin"]
         let child = try ChildProcess(
             executable: try Files.resolve("/proc/self/exe"),
-            arguments: ["plugin", "inspect", file.string] + (quick ? ["--quick"] : [])
-                + (model.map { ["--model", $0] } ?? []),
+            arguments: ["plugin", "inspect", file.string] + (quick ? ["--quick"] : []) + settings.arguments,
             environment: environment, output: output)
         let deadline = ContinuousClock.now + .seconds(quick ? 20 : 180)
         var ending = child.endingIfEnded()
@@ -105,6 +113,31 @@ struct PluginCommand: ParsableCommand {
             return report
         }
         return PluginReport(file: file.escaped, fault: "ended its process while it was tried: \(ending).")
+    }
+}
+
+/// What a plugin is tried with.
+struct PluginTrialSettings: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "A model's folder: its parameters for this plugin, and what a classifier reads; else the model that serves.",
+            valueName: "folder"))
+    var model: String?
+
+    @Option(help: ArgumentHelp("A JSON object; else the model's, else {}.", valueName: "json"))
+    var parameters: String?
+
+    @Option(help: ArgumentHelp("Labels of a classifier; else the model's, else 10.", valueName: "n"))
+    var classes: Int?
+
+    func validate() throws {
+        if let classes, !(1...10_000).contains(classes) { throw ValidationError("--classes must be from 1 to 10000.") }
+    }
+
+    /// The same on a command line.
+    var arguments: [String] {
+        (model.map { ["--model=\($0)"] } ?? []) + (parameters.map { ["--parameters=\($0)"] } ?? [])
+            + (classes.map { ["--classes=\($0)"] } ?? [])
     }
 }
 

@@ -8,7 +8,7 @@ import SystemPackage
 
 /// Trying a plugin, in the process that may be lost.
 enum PluginInspection {
-    static func run(_ file: FilePath, quick: Bool, model: String?) -> PluginReport {
+    static func run(_ file: FilePath, quick: Bool, settings: PluginTrialSettings) -> PluginReport {
         var report = PluginReport(file: file.escaped)
         do {
             let library = try PluginLibrary.load(file)
@@ -18,7 +18,11 @@ enum PluginInspection {
             report.about = library.description
             if quick { return report }
             report.checks.append(.init(what: "ABI version, entry symbol and table", passed: true, detail: ""))
-            var trial = try Trial(library, model: model.map { FilePath($0) })
+            let trial = try Trial(library, settings)
+            if let refusal = trial.refusal() {
+                report.checks.append(.init(what: "parameters", passed: false, detail: refusal))
+                return report
+            }
             report.checks.append(check("images of odd sizes") { try trial.oddSizes() })
             report.checks.append(check("an image's values do not depend on its batch") { try trial.batches() })
             report.checks.append(check("memory after 1,000 instances") { try trial.growth() })
@@ -44,25 +48,44 @@ enum PluginInspection {
         let library: PluginLibrary
         let model: FilePath?
         let parameters: String
-        /// The model's, or those that filters and normalizers must all take.
+        /// Odd ones; for a classifier with a model, that model's.
         let shapes: [ImageShape]
         let classes: Int
 
-        init(_ library: PluginLibrary, model: FilePath?) throws {
+        init(_ library: PluginLibrary, _ settings: PluginTrialSettings) throws {
             self.library = library
-            self.model = model
-            guard let model else {
-                parameters = "{}"
-                classes = 10
-                shapes = [(1, 1), (1, 7), (5, 3), (33, 17), (32, 32)].map { ImageShape(height: $0.0, width: $0.1) }
-                return
+            let odd = [(1, 1), (1, 7), (5, 3), (33, 17), (32, 32)].map { ImageShape(height: $0.0, width: $0.1) }
+            var stage: StageConfiguration?
+            var configuration: ModelConfiguration?
+            if let folder = settings.model.map({ FilePath($0) }) {
+                let path = folder.appending(ModelFolder.configurationName)
+                let read = try ModelConfiguration(
+                    bytes: try ModelFolder.read(path, limit: ModelFolder.textLimit), subject: path.escaped)
+                stage = read.chain.first { $0.plugin == library.name }
+                if stage != nil { configuration = read }
             }
-            let path = model.appending(ModelFolder.configurationName)
-            let configuration = try ModelConfiguration(
-                bytes: try ModelFolder.read(path, limit: ModelFolder.textLimit), subject: path.escaped)
-            parameters = configuration.chain.first { $0.plugin == library.name }?.parameters.text ?? "{}"
-            classes = configuration.labels.count
-            shapes = [ImageShape(height: configuration.input.height, width: configuration.input.width)]
+            model = stage == nil ? nil : settings.model.map { FilePath($0) }
+            parameters = settings.parameters ?? stage?.parameters.text ?? "{}"
+            classes = settings.classes ?? configuration?.labels.count ?? 10
+            if library.kind == .classifier, let input = configuration?.input {
+                shapes = [ImageShape(height: input.height, width: input.width)]
+            } else {
+                shapes = odd
+            }
+        }
+
+        /// Why there can be no instance at all; nil when there can.
+        func refusal() -> String? {
+            var reason: String?
+            for shape in shapes {
+                do {
+                    _ = try instance(shape, maxCount: 1)
+                    return nil
+                } catch {
+                    reason = "\(error). Give what it needs with --parameters, --classes or --model."
+                }
+            }
+            return reason
         }
 
         func instance(_ shape: ImageShape, maxCount: Int) throws -> PluginInstance {
@@ -72,7 +95,7 @@ enum PluginInspection {
         }
 
         /// A refusal to work on a size is an answer too, as long as one size is accepted.
-        mutating func oddSizes() throws -> String {
+        func oddSizes() throws -> String {
             var worked: [String] = []
             var refused: [String] = []
             for shape in shapes {
