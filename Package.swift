@@ -96,9 +96,12 @@ plugin("ExampleC", file: "fovea-example-c")
 
 // MARK: - Tests
 
-@MainActor func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) {
+@MainActor func tests(
+    _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource] = []
+) {
     package.targets.append(
-        .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources))
+        .testTarget(
+            name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: exclude, resources: resources))
 }
 
 /// Small doubles and synthetic images shared by the tests.
@@ -107,7 +110,7 @@ package.targets.append(
 
 tests("FoveaSystemTests", ["FoveaSystem"])
 tests("FoveaImageTests", ["FoveaImage", "FoveaTestKit"])
-tests("FoveaNNTests", ["FoveaNN"], resources: [.copy("Golden")])
+tests("FoveaNNTests", ["FoveaNN", "FoveaSystem"], exclude: ["make_golden.py"], resources: [.copy("Golden")])
 tests("FoveaDataTests", ["FoveaData", "FoveaTestKit"])
 tests("FoveaModelsTests", ["FoveaModels", "FoveaTestKit"])
 tests("FoveaPipelineTests", ["FoveaPipeline", "FoveaWorker", "FoveaTestKit"])
