@@ -60,3 +60,10 @@ package func percentUnescaped(_ text: String) -> [UInt8] {
     }
     return bytes
 }
+
+extension FilePath.Component {
+    /// The name's bytes as they are on disk, without the NUL.
+    package var bytes: [UInt8] {
+        withPlatformString { Array(UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
+    }
+}

@@ -218,6 +218,15 @@ package enum Files {
         try syncDirectory(directory.isEmpty ? "." : directory)
     }
 
+    /// As `replace` without the syncs: a reader never sees half a file, a power cut may leave an old or empty one.
+    package static func replaceUnsynced(_ path: FilePath, with bytes: [UInt8]) throws(SystemError) {
+        let temporary = path.removingLastComponent().appending(".\(path.lastComponent?.string ?? "file").tmp")
+        let descriptor = try open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
+        defer { try? descriptor.close() }
+        try write(bytes, to: descriptor, subject: temporary.escaped)
+        try rename(temporary, to: path)
+    }
+
     /// Bytes that an ordinary user may still write on the file system of `path`, by statvfs(3).
     package static func freeSpace(at path: FilePath) throws(SystemError) -> Int {
         var status = statvfs()

@@ -1,1 +1,62 @@
-print("not yet")
+import ArgumentParser
+import FoveaControl
+import FoveaDaemon
+import FoveaSystem
+import Glibc
+import Logging
+import SystemPackage
+
+/// The daemon's command line; the work is in FoveaDaemon.
+struct Fovead: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "fovead", abstract: "Classifies every image dropped into the inbox and files it in the outbox.",
+        discussion: """
+            Without --config it reads etc/fovea.yaml, else /etc/fovea/fovea.yaml, else it takes the defaults. It stays \
+            in the foreground; SIGTERM finishes what is in flight and stops. 'foveactl status' shows how it is doing.
+            """, version: foveaVersion)
+
+    @Option(help: "The configuration file.")
+    var config: String?
+
+    @Flag(help: "Check the configuration and exit.")
+    var check = false
+
+    @Flag(name: [.short, .long], help: "Log more: workers coming and going.")
+    var verbose = false
+
+    func run() throws {
+        let settings: Configuration
+        do {
+            settings = try Configuration.load(config.map { FilePath($0) }).0
+        } catch {
+            fail(78, "\(error)")
+        }
+        if check { return print("the configuration is good") }
+        let isVerbose = verbose
+        LoggingSystem.bootstrap { _ in JournalLogHandler(level: isVerbose ? .debug : .info) }
+        do {
+            try Daemon(configuration: settings, log: Logger(label: "fovead")).run()
+        } catch let error as DaemonError {
+            fail(error.exitCode, error.description)
+        } catch {
+            fail(71, "\(error)")
+        }
+    }
+
+    private func fail(_ code: Int32, _ message: String) -> Never {
+        printError("fovead: \(message)")
+        Glibc.exit(code)
+    }
+}
+
+do {
+    var command = try Fovead.parseAsRoot()
+    try command.run()
+} catch {
+    let code = Fovead.exitCode(for: error)
+    if !code.isSuccess {
+        printError(Fovead.fullMessage(for: error))
+        exit(64)
+    }
+    print(Fovead.fullMessage(for: error))
+}

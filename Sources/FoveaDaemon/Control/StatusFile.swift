@@ -1,0 +1,20 @@
+import FoveaControl
+
+/// `outbox/STATUS.txt`: the state of things for those who only see the share.
+enum StatusFile {
+    /// The first line has the time and always 80 bytes.
+    static func text(_ status: Status) -> [UInt8] {
+        let head = "Fovea, \(Timestamp.now())"
+        var lines = [head + String(repeating: " ", count: max(0, 79 - head.utf8.count))]
+        let model = status.model.map { "\($0)" } ?? "none yet"
+        lines.append("state       \(status.mode.rawValue)" + (status.intake.reason.map { ": \($0)" } ?? ""))
+        lines.append("model       \(model)")
+        let queue = status.queue
+        lines.append(
+            "waiting     \(queue.waiting + queue.settling) in the inbox, \(queue.spooled + queue.classifying) taken")
+        lines.append("published   \(queue.published) since \(status.since), of these")
+        lines.append("            \(queue.failed) failed, \(queue.unsure) unsure")
+        if queue.failed > 0 { lines.append("            the reasons stand in failed/*.error.json") }
+        return Array((lines.joined(separator: "\n") + "\n").utf8)
+    }
+}

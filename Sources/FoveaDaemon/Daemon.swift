@@ -1,0 +1,187 @@
+// From a configuration to a running service, and back to nothing.
+//
+// The order matters. inotify first, because libinotifytools cannot use descriptors above 1023, and because what is
+// dropped from here on must be noticed. Then the locks, before anything is touched. Then recovery, before anything new
+// is taken. The control socket last: who can connect finds a daemon that answers.
+
+import CLinux
+import FoveaControl
+import FoveaModels
+import FoveaSystem
+import Glibc
+import Logging
+import Synchronization
+import SystemPackage
+
+/// This version of Fovea.
+package let foveaVersion = "0.1.0"
+
+/// Why the daemon could not start or go on, with the code to exit with (sysexits.h).
+package struct DaemonError: Error, CustomStringConvertible {
+    package let exitCode: Int32
+    package let description: String
+
+    init(_ exitCode: Int32, _ description: String) {
+        self.exitCode = exitCode
+        self.description = description
+    }
+}
+
+/// The service.
+package struct Daemon {
+    private let configuration: Configuration
+    private let log: Logger
+
+    package init(configuration: Configuration, log: Logger) {
+        self.configuration = configuration
+        self.log = log
+    }
+
+    /// Serves until SIGTERM or SIGINT. To be called on the main thread, which ends with the process: workers are
+    /// spawned by it and would be killed with it.
+    package func run() throws {
+        cl_block_signals()
+        umask(mode_t(configuration.umask))
+        do {
+            for folder in [configuration.inbox, configuration.outbox, configuration.state] {
+                try Files.makeDirectories(folder)
+            }
+        } catch {
+            throw DaemonError(
+                error.errno == .permissionDenied ? 77 : 73,
+                "\(error). Give fovead folders that it may write, in the configuration.")
+        }
+        let inbox = try Files.resolve(configuration.inbox)
+        let mailbox = try Mailbox()
+        let watcher = try InboxWatcher(root: inbox) { mailbox.post($0) }
+        let locks = try [inbox, Files.resolve(configuration.state)].map(lock)
+        defer { for lock in locks { try? lock.close() } }
+
+        let history = try History(state: configuration.state, keep: configuration.history, log: log)
+        history.start()
+        let ledger = try Ledger(inbox: inbox, outbox: configuration.outbox, state: configuration.state)
+        let recovered = try recover(ledger, history)
+        if history.isNew {
+            let outbox = configuration.outbox
+            startThread("rebuild") { history.rebuild(from: outbox) }
+        }
+
+        let watchers = Watchers()
+        let dispatcher = Dispatcher(
+            configuration: configuration, inbox: inbox, ledger: ledger, history: history, watchers: watchers,
+            mailbox: mailbox, watchMode: watcher.mode,
+            workerExecutable: programDirectory().appending("fovea-worker"), log: log)
+        for image in recovered {
+            dispatcher.queue.append(
+                Item(source: .spool(image), id: image.id, file: image.file, taken: monotonicNanoseconds()))
+        }
+        watcher.start()
+        let server = try controlServer(mailbox, history, watchers)
+        handleSignals(mailbox)
+        dispatcher.beginSwap(to: try firstModel(), reply: nil)
+        log.notice("fovead \(foveaVersion) watches \(inbox.escaped) (\(watcher.mode.rawValue))")
+
+        let failure = dispatcher.run()
+        watchers.finish()
+        server.listener.remove()
+        // Handlers that still wait for the dispatcher would wait in vain.
+        server.http.stopSoon()
+        history.note("stopped", "after \(dispatcher.counts.published) images")
+        history.stop()
+        if let failure {
+            throw DaemonError(65, "no model can serve: \(failure). See 'foveactl model list', then set 'model:'.")
+        }
+        log.notice("stopped")
+    }
+
+    /// flock(2) on the folder itself: gone with the process, and no file that could be forgotten.
+    private func lock(_ folder: FilePath) throws -> FileDescriptor {
+        let descriptor = try Files.open(folder, O_RDONLY | O_DIRECTORY)
+        do {
+            try retrying("flock", folder.escaped) { cl_flock_exclusive(descriptor.rawValue) }
+        } catch {
+            throw DaemonError(
+                75, "another fovead works on \(folder.escaped). Stop it first, or give this one other folders.")
+        }
+        return descriptor
+    }
+
+    private func recover(_ ledger: Ledger, _ history: History) throws -> [ClaimedImage] {
+        let recovery = try ledger.recover()
+        if recovery.tornBytes > 0 {
+            log.notice(
+                "the journal ended with \(recovery.tornBytes) bytes of an unfinished line: nothing is lost by it")
+        }
+        let entries = recovery.outcomes.compactMap { outcome, path -> HistoryEntry? in
+            var entry = History.entry(document: outcome.document)
+            entry?.path = path.escaped
+            return entry
+        }
+        history.note(entries)
+        if !recovery.images.isEmpty { log.notice("\(recovery.images.count) images from before are in the spool") }
+        return recovery.images
+    }
+
+    /// What served last; where there is no such thing, what the configuration names.
+    private func firstModel() throws -> String {
+        let active: ActiveModel?
+        do throws(ModelError) {
+            active = try ActiveModel.read(configuration.activeFile)
+        } catch {
+            log.warning("\(error); the configured model is used")
+            return configuration.model
+        }
+        guard let active else { return configuration.model }
+        let store = ModelStore(bundled: configuration.models, trained: configuration.trainedModels)
+        let name = "\(active.active.name)@\(active.active.version)"
+        if (try? store.resolve(name)) != nil { return name }
+        log.warning("\(name), which served last, is gone from the store; \(configuration.model) is used")
+        return configuration.model
+    }
+
+    private func controlServer(
+        _ mailbox: Mailbox, _ history: History, _ watchers: Watchers
+    ) throws -> (listener: UnixListener, http: HTTPServer) {
+        let router = ControlRouter(
+            mailbox: mailbox, history: history, watchers: watchers, fileLimit: configuration.limits.file)
+        var limits = HTTPServer.Limits()
+        limits.body = router.bodyLimit
+        do {
+            let listener = try UnixListener(configuration.socket)
+            return (listener, try HTTPServer(listener: listener.descriptor, limits: limits) { router.answer($0) })
+        } catch {
+            throw DaemonError(73, "the control socket cannot be made: \(error). Set 'socket:' to another path.")
+        }
+    }
+
+    /// SIGTERM and SIGINT stop in order, a second one at once. SIGHUP is for daemons that reread their configuration:
+    /// this one is restarted.
+    private func handleSignals(_ mailbox: Mailbox) {
+        let log = self.log
+        startThread("signals") {
+            var stops = 0
+            while true {
+                let signal = cl_wait_signal()
+                if signal == SIGHUP {
+                    log.notice("SIGHUP: nothing is reread while running; restart fovead to change its configuration")
+                    continue
+                }
+                stops += 1
+                if stops > 1 { _exit(128 + signal) }
+                mailbox.run { $0.stop() }
+            }
+        }
+    }
+}
+
+extension HTTPServer {
+    /// Stops in a thread of its own and waits a moment: a handler that hangs must not keep the process.
+    fileprivate func stopSoon() {
+        let stopped = OneShot<Bool>()
+        startThread("http stop") {
+            self.stop()
+            stopped.set(true)
+        }
+        _ = stopped.wait(seconds: 2)
+    }
+}

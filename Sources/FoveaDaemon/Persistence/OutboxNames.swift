@@ -1,0 +1,36 @@
+import FoveaSystem
+import SystemPackage
+
+/// Names in the outbox: pure functions, the only ones that make them.
+package enum OutboxNames {
+    /// For images that could not be classified.
+    package static let failed = "failed"
+    /// For images below the confidence threshold.
+    package static let unsure = "unsure"
+    /// Files on their way into the outbox; emptied at start.
+    package static let staging = ".fovea"
+    /// The state of things, for those who only see the share.
+    package static let statusFile = "STATUS.txt"
+
+    /// The longest name of Linux's file systems, in bytes.
+    static let longestName = 255
+
+    /// The `number`th name for an image in the outbox: `cat.png`, `cat-2.png`, `cat-3.png` …
+    ///
+    /// The name leaves room for `suffix` behind it: where it does not, its stem is cut (at a whole UTF-8 character
+    /// if it is UTF-8) and the extension stays.
+    static func name(_ original: FilePath.Component, number: Int, suffix: String) -> FilePath.Component {
+        let bytes = original.bytes
+        // A leading dot does not begin an extension; one longer than 16 bytes is no extension.
+        let dot = bytes.lastIndex(of: UInt8(ascii: ".")).flatMap { $0 > 0 && bytes.count - $0 <= 17 ? $0 : nil }
+        var stem = bytes[..<(dot ?? bytes.count)]
+        let tail = (number > 1 ? Array("-\(number)".utf8) : []) + bytes[(dot ?? bytes.count)...]
+        let room = longestName - tail.count - suffix.utf8.count
+        if stem.count > room {
+            let isText = String(validating: bytes, as: UTF8.self) != nil
+            stem = stem.prefix(room)
+            while isText, String(validating: stem, as: UTF8.self) == nil { stem.removeLast() }
+        }
+        return FilePath(bytes: Array(stem) + tail).lastComponent!
+    }
+}

@@ -1,0 +1,112 @@
+// What people do to the queue, and images that come over the control socket.
+
+import FoundationEssentials
+import FoveaControl
+import FoveaPipeline
+import FoveaSystem
+import SystemPackage
+
+extension Dispatcher {
+    func pause() -> QueueAnswer {
+        if mode == .running { mode = .paused }
+        return QueueAnswer(verb: .pause, mode: status().mode, images: inbox.readyCount + inbox.settlingCount)
+    }
+
+    func resume() -> QueueAnswer {
+        if mode == .paused { mode = .running }
+        return QueueAnswer(verb: .resume, mode: status().mode, images: inbox.readyCount + inbox.settlingCount)
+    }
+
+    /// Answers when nothing is left in the inbox, with the workers or on its way to the outbox.
+    func drain(reply: OneShot<QueueAnswer>) {
+        if mode == .stopping {
+            return reply.set(QueueAnswer(verb: .drain, mode: .stopping, images: 0))
+        }
+        if mode == .paused { mode = .running }
+        drains.append((reply, counts.published))
+    }
+
+    func advanceDrains() {
+        guard !drains.isEmpty, inbox.readyCount == 0, inbox.settlingCount == 0, queue.isEmpty, suspects.isEmpty,
+            decided.isEmpty, ledger.unpublished.isEmpty, imagesInFlight == 0
+        else { return }
+        for drain in drains {
+            drain.reply.set(
+                QueueAnswer(verb: .drain, mode: .running, images: counts.published - drain.publishedBefore))
+        }
+        drains = []
+    }
+
+    /// Puts what failed for a passing reason into the inbox again, and removes the documents that said why.
+    ///
+    /// - Parameter name: only this image below `failed/`, whatever its reason; nil is all whose reason may have passed.
+    func retry(only name: String?) -> QueueAnswer {
+        let failed = configuration.outbox.appending(OutboxNames.failed)
+        var count = 0
+        func visit(_ relative: FilePath) {
+            for component in (try? Files.list(failed.pushing(relative))) ?? [] {
+                let path = relative.appending(component)
+                guard let status = try? Files.statusIfPresent(failed.pushing(path)) else { continue }
+                if status.isDirectory {
+                    visit(path)
+                } else if status.isRegular, retry(path, named: name) {
+                    count += 1
+                }
+            }
+        }
+        visit(FilePath())
+        if count > 0 { log.notice("\(count) failed images are tried again") }
+        return QueueAnswer(verb: .retry, mode: status().mode, images: count)
+    }
+
+    /// Reasons that lie in the machine or the chain, not in the image.
+    private static let passing: Set<String> = ["worker-lost", "unreadable", "chain", "read", "internal"]
+
+    private func retry(_ document: FilePath, named name: String?) -> Bool {
+        let suffix = Array(".error.json".utf8)
+        let bytes = document.bytes
+        guard bytes.suffix(suffix.count).elementsEqual(suffix) else { return false }
+        let image = FilePath(bytes: bytes.dropLast(suffix.count))
+        let failed = configuration.outbox.appending(OutboxNames.failed)
+        guard let content = try? Files.read(failed.pushing(document), limit: 1 << 20),
+            let record = try? JSONDecoder().decode(ErrorRecord.self, from: Data(content))
+        else { return false }
+        guard
+            name.map({ $0 == record.id || $0 == image.escaped || $0 == "failed/\(image.escaped)" })
+                ?? Self.passing.contains(record.reason)
+        else { return false }
+        var number = 1
+        while true {
+            let target = inbox.root.pushing(image.removingLastComponent()).appending(
+                OutboxNames.name(image.lastComponent!, number: number, suffix: ""))
+            do throws(SystemError) {
+                try Files.makeDirectories(target.removingLastComponent())
+                try Files.renameNoReplace(failed.pushing(image), to: target)
+                try? Files.unlink(failed.pushing(document))
+                if let id = DropID(record.id) { history.note("retried", "put into the inbox again", image: id) }
+                return true
+            } catch  where error.errno == .fileExists {
+                number += 1
+            } catch {
+                log.warning("retry of \(image.escaped): \(error)")
+                return false
+            }
+        }
+    }
+
+    /// Classifies an image that a client has sent. It goes before what waits: somebody is looking at a terminal.
+    func classify(
+        _ descriptor: FileDescriptor, name: FilePath, bytes: Int, reply: OneShot<Result<ResultRecord, ErrorRecord>>
+    ) {
+        var item = Item(
+            source: .request(descriptor, reply), id: DropID(received: .now()), file: name, taken: monotonicNanoseconds()
+        )
+        item.bytes = bytes
+        if mode == .stopping || serving == nil {
+            try? descriptor.close()
+            let fault = WorkerFault(code: "not-serving", text: reasonForNotTaking ?? "no model serves")
+            return reply.set(.failure(Records.error(item, fault, nil)))
+        }
+        queue.prepend(contentsOf: [item])
+    }
+}

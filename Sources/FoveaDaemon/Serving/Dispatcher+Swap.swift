@@ -1,0 +1,153 @@
+// Replacing the serving generation.
+//
+//     begin ─ find the model ─ first worker: load, warm up, golden set ─ the others ─ switch ─ drain the old ─ receipt
+//       └────────┴───────────────┴──────────────────────────────────────┴── refused: the old one serves on
+//
+// There is no other way to change a model, its chain or its plugins, and the first model takes the same way.
+
+import FoveaControl
+import FoveaModels
+import FoveaSystem
+import Glibc
+import SystemPackage
+
+/// A swap under way.
+final class Swap {
+    let new: Generation
+    /// nil for the first model.
+    let old: Generation?
+    var receipt: SwapReceipt
+    /// Clients that wait for the receipt.
+    let reply: OneShot<SwapReceipt>?
+    /// Monotonic nanoseconds of the switch.
+    var switchedAt: Int?
+
+    init(new: Generation, old: Generation?, receipt: SwapReceipt, reply: OneShot<SwapReceipt>?) {
+        self.new = new
+        self.old = old
+        self.receipt = receipt
+        self.reply = reply
+    }
+}
+
+extension Dispatcher {
+    /// Begins to replace the serving generation.
+    ///
+    /// - Parameters:
+    ///   - reference: `NAME` or `NAME@VERSION`.
+    ///   - reply: is set in every case.
+    func beginSwap(to reference: String, reply: OneShot<SwapReceipt>?) {
+        var receipt = SwapReceipt(outcome: .refused, old: serving?.identity)
+        do throws(ModelError) {
+            let model = try store.resolve(reference)
+            receipt.new = ModelIdentity(name: model.identifier.name, version: model.identifier.version, sha256: "")
+            guard swap == nil, mode != .stopping else {
+                receipt.reason =
+                    swap.map { "another swap, to \($0.new.identifier), is under way; try again" }
+                    ?? "the daemon is stopping"
+                reply?.set(receipt)
+                return
+            }
+            receipt.memoryBefore = memoryInUse
+            let generation = Generation(number: nextGeneration, identifier: model.identifier, folder: model.folder)
+            nextGeneration += 1
+            generations.append(generation)
+            swap = Swap(new: generation, old: serving, receipt: receipt, reply: reply)
+            log.notice("swap to \(model.identifier) begins")
+        } catch {
+            receipt.reason = "\(error)"
+            finish(receipt, reply)
+            if serving == nil { startFailure = "\(error)" }
+        }
+    }
+
+    /// Goes back to the model that served before the active one.
+    func beginRollback(reply: OneShot<SwapReceipt>) {
+        do throws(ModelError) {
+            guard let previous = try ActiveModel.read(configuration.activeFile)?.previous else {
+                reply.set(
+                    SwapReceipt(
+                        outcome: .refused, reason: "there is no model to go back to: none was active before",
+                        old: serving?.identity))
+                return
+            }
+            beginSwap(to: "\(previous.name)@\(previous.version)", reply: reply)
+        } catch {
+            reply.set(SwapReceipt(outcome: .refused, reason: "\(error)", old: serving?.identity))
+        }
+    }
+
+    /// All workers of the new generation are ready: from the next batch on they serve.
+    func switchTo(_ generation: Generation) {
+        guard let swap, swap.new === generation, let identity = generation.identity else { return }
+        do throws(ModelError) {
+            let entry = ActiveModel.Entry(generation.identifier, sha256: identity.sha256)
+            let before = try? ActiveModel.read(configuration.activeFile)
+            if before?.active != entry {
+                try ActiveModel(active: entry, previous: before?.active).write(configuration.activeFile)
+            }
+        } catch {
+            return refuse(swap, "\(error)")
+        }
+        for worker in generation.workers { worker.wakeFromIdle() }
+        generation.phase = .serving
+        serving = generation
+        swap.old?.phase = .draining
+        swap.switchedAt = monotonicNanoseconds()
+        swap.receipt.outcome = .switched
+        swap.receipt.new = identity
+        swap.receipt.switchedAt = .now()
+        swap.receipt.drainedImages = swap.old?.imagesInFlight ?? 0
+        swap.receipt.loadMs = generation.timings.load
+        swap.receipt.warmUpMs = generation.timings.warmUp
+        swap.receipt.goldenMs = generation.timings.golden
+        swap.receipt.goldenDifference = generation.hello?.goldenDifference
+    }
+
+    /// Finishes the receipt when the old generation is gone and the new one has shown its first result, if there is
+    /// any work for it.
+    func advance(_ swap: Swap) {
+        guard let switchedAt = swap.switchedAt, swap.old.map({ $0.phase == .ended }) ?? true else { return }
+        let hasWork = swap.new.imagesInFlight > 0 || !queue.isEmpty
+        let waited = monotonicNanoseconds() - switchedAt
+        guard swap.new.firstImage != nil || !hasWork || waited > 10_000_000_000 else { return }
+        swap.receipt.lastOnOld = swap.old?.lastImage
+        swap.receipt.firstOnNew = swap.new.firstImage
+        swap.receipt.memoryAfter = memoryInUse
+        self.swap = nil
+        finish(swap.receipt, swap.reply)
+    }
+
+    /// The new generation does not serve and never will; the old one has not noticed anything.
+    func refuse(_ swap: Swap, _ reason: String) {
+        self.swap = nil
+        swap.receipt.outcome = .refused
+        swap.receipt.reason = reason
+        for worker in swap.new.workers { _ = worker.end() }
+        swap.new.workers = []
+        swap.new.phase = .ended
+        finish(swap.receipt, swap.reply)
+        if serving == nil { startFailure = reason }
+    }
+
+    private func finish(_ receipt: SwapReceipt, _ reply: OneShot<SwapReceipt>?) {
+        lastSwap = receipt
+        let names = "\(receipt.old.map { "\($0)" } ?? "nothing") → \(receipt.new.map { "\($0)" } ?? "?")"
+        switch receipt.outcome {
+        case .switched:
+            let load = Int(receipt.loadMs ?? 0), golden = Int(receipt.goldenMs ?? 0)
+            log.notice(
+                "swap \(names): switched; load \(load) ms, golden \(golden) ms, drained \(receipt.drainedImages)")
+            history.note("swap", "\(names): switched", time: receipt.switchedAt ?? .now())
+        case .refused:
+            log.error("swap \(names): refused: \(receipt.reason ?? "")")
+            history.note("swap", "\(names): refused: \(receipt.reason ?? "")")
+        }
+        reply?.set(receipt)
+    }
+
+    /// Resident bytes of this process and all workers.
+    private var memoryInUse: Int {
+        residentMemory(of: getpid()) + generations.flatMap(\.workers).reduce(0) { $0 + $1.residentBytes }
+    }
+}

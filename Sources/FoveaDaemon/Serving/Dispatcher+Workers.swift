@@ -1,0 +1,133 @@
+// Worker processes: starting, losing, replacing them.
+
+import FoveaPipeline
+import FoveaSystem
+import SystemPackage
+
+extension Dispatcher {
+    /// Longest time from spawn to hello. Long, because a new generation starts at idle priority on a busy machine.
+    private static let startLimit = 300_000_000_000
+
+    private var workerStart: WorkerStart {
+        WorkerStart(
+            model: nil, plugins: configuration.plugins,
+            limits: WorkerLimits(
+                bytes: configuration.limits.file, side: configuration.limits.side,
+                pixels: configuration.limits.pixels, memory: configuration.limits.memory),
+            batch: configuration.batch)
+    }
+
+    func startWorker(of generation: Generation) {
+        var start = workerStart
+        start.model = generation.folder
+        do {
+            let worker = try Worker(start: start, executable: workerExecutable, idle: generation.phase == .starting)
+            generation.workers.append(worker)
+        } catch {
+            noteFailedStart(of: generation, "\(error)")
+        }
+    }
+
+    /// A worker has loaded, proved and locked itself.
+    func started(_ worker: Worker, _ hello: WorkerHello, of generation: Generation) {
+        if let problem = generation.accept(hello) { return lose(worker, of: generation, because: problem) }
+        worker.state = .serving
+        generation.failedStarts = 0
+        log.info(
+            "worker \(worker.pid) serves \(generation.identifier) (generation \(generation.number); \(hello.sandbox))")
+        if !hello.sandboxGaps.isEmpty, generation.workers.count == 1 {
+            log.warning("the sandbox is incomplete on this kernel: \(hello.sandboxGaps.joined(separator: "; "))")
+        }
+    }
+
+    /// A worker has ended, or must be ended. What it had goes back into the queue; the batch it was working on is
+    /// suspected of having caused it: its images are tried again one by one, and one that ends a worker alone fails.
+    ///
+    /// - Parameter reason: nil where the process ended without a word.
+    func lose(_ worker: Worker, of generation: Generation, because reason: String?) {
+        generation.workers.removeAll { $0 === worker }
+        let (ending, batches) = worker.end()
+        if worker.state == .stopping { return }
+        let what = reason.map { "\($0) (\(ending))" } ?? "\(ending)"
+        if worker.state == .starting { return noteFailedStart(of: generation, what) }
+
+        log.error("worker \(worker.pid) of \(generation.identifier) is lost: \(what)")
+        history.note("worker lost", "worker \(worker.pid) of \(generation.identifier): \(what)")
+        if let current = batches.first { suspect(current.items, what, generation) }
+        queue.prepend(contentsOf: batches.dropFirst().flatMap(\.items))
+    }
+
+    private func suspect(_ items: [Item], _ what: String, _ generation: Generation) {
+        for var item in items {
+            item.attempts += 1
+            history.note("worker lost", "\(what), with this image in its batch of \(items.count)", image: item.id)
+            if item.isSuspect && items.count == 1 {
+                decide(
+                    item,
+                    failure: WorkerFault(
+                        code: "worker-lost",
+                        text: "The worker process ended while it had this image alone: \(what). "
+                            + "It was tried \(item.attempts) times."), generation)
+            } else {
+                item.isSuspect = true
+                suspects.append(item)
+            }
+        }
+    }
+
+    private func noteFailedStart(of generation: Generation, _ what: String) {
+        generation.failedStarts += 1
+        let wait = min(60, 1 << min(generation.failedStarts - 1, 6))
+        generation.nextStart = monotonicNanoseconds() + wait * 1_000_000_000
+        if let swap, swap.new === generation {
+            refuse(swap, what)
+        } else {
+            log.error("a worker of \(generation.identifier) did not start: \(what); next try in \(wait) s")
+        }
+    }
+
+    /// Ends workers that are over their time: the limit for each image of the batch they have, or for starting.
+    func checkDeadlines() {
+        let now = monotonicNanoseconds()
+        for generation in generations {
+            for worker in generation.workers {
+                let limit: Int
+                switch (worker.state, worker.batches.first) {
+                case (.starting, _): limit = Self.startLimit
+                case (_, let batch?):
+                    limit = Int(configuration.limits.seconds * 1e9) * batch.items.count + 1_000_000_000
+                default: continue
+                }
+                guard now - worker.since > limit else { continue }
+                lose(worker, of: generation, because: "no answer within \(limit / 1_000_000_000) s")
+            }
+        }
+    }
+
+    /// Keeps each generation at its number of workers, and lets those that are replaced go.
+    func advanceGenerations() {
+        let now = monotonicNanoseconds()
+        for generation in generations {
+            switch generation.phase {
+            case .starting:
+                // The first worker proves the model before the others load it.
+                let wanted = generation.hello == nil ? 1 : workerCount
+                while generation.phase == .starting, generation.workers.count < wanted { startWorker(of: generation) }
+                if generation.phase == .starting, generation.servingWorkers == workerCount { switchTo(generation) }
+            case .serving:
+                if mode != .stopping, generation.workers.count < workerCount, now >= generation.nextStart {
+                    startWorker(of: generation)
+                }
+            case .draining:
+                for worker in generation.workers where worker.batches.isEmpty && worker.state != .stopping {
+                    worker.state = .stopping
+                    try? worker.client.send(.stop)
+                }
+                if generation.workers.isEmpty { generation.phase = .ended }
+            case .ended: break
+            }
+        }
+        if let swap { advance(swap) }
+        generations.removeAll { $0.phase == .ended }
+    }
+}

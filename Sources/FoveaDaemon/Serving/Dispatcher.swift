@@ -1,0 +1,320 @@
+// The dispatcher: one thread that owns all that changes.
+//
+//        inbox's thread ──events──┐
+//        control's threads ─jobs──┤   ┌───────────────────────────────── loop ──────────────────────────────────┐
+//                                 └──▶│ events → settle → claim → dispatch → poll → answers → commit → publish    │
+//        workers' sockets ───────────▶│                                                                          │
+//                                     └──────────────▶ history's thread, watchers' streams ◀──────────────────────┘
+//
+// One thread, because everything here is a question of order: an image is taken, sent, answered, committed and
+// published one after the other, and a swap falls between two batches. There are no locks to hold in the right order
+// and no half-finished states to see. What could block it does not belong here: images are read by workers, the
+// history is written by its own thread, clients are served by theirs. It blocks in poll(2) and, once for all batches
+// that have arrived, in fdatasync(2), while each worker still has a second batch to work on.
+//
+// This file has the state and the loop. Dispatcher+Intake takes images and sends them, Dispatcher+Results brings
+// answers to disk, Dispatcher+Workers deals with processes, Dispatcher+Swap replaces generations, Dispatcher+Queue and
+// Dispatcher+Status answer people.
+
+import FoveaControl
+import FoveaModels
+import FoveaPipeline
+import FoveaSystem
+import Glibc
+import Logging
+import Synchronization
+import SystemPackage
+
+/// What other threads leave for the dispatcher. Safe from any thread.
+final class Mailbox: Sendable {
+    private struct State {
+        var events: [InboxEvent] = []
+        var jobs: [@Sendable (Dispatcher) -> Void] = []
+    }
+
+    private let state = Mutex(State())
+    let wakeUp: WakeUp
+
+    init() throws(SystemError) { wakeUp = try WakeUp() }
+
+    func post(_ events: [InboxEvent]) {
+        state.withLock { $0.events += events }
+        wakeUp.wake()
+    }
+
+    /// Runs `job` on the dispatcher's thread.
+    func run(_ job: @escaping @Sendable (Dispatcher) -> Void) {
+        state.withLock { $0.jobs.append(job) }
+        wakeUp.wake()
+    }
+
+    fileprivate func take() -> ([InboxEvent], [@Sendable (Dispatcher) -> Void]) {
+        wakeUp.clear()
+        return state.withLock { state in
+            defer { state = State() }
+            return (state.events, state.jobs)
+        }
+    }
+}
+
+/// See the head of this file. Made and used on one thread; `Mailbox` is the way in.
+final class Dispatcher {
+    enum Mode: Equatable { case running, paused, stopping }
+
+    let configuration: Configuration
+    let store: ModelStore
+    let ledger: Ledger
+    let history: History
+    let watchers: Watchers
+    let mailbox: Mailbox
+    let log: Logger
+    let watchMode: InboxWatcher.Mode
+    let since = Timestamp.now()
+    let started = monotonicNanoseconds()
+    let workerCount: Int
+    let workerExecutable: FilePath
+
+    var mode = Mode.running
+    /// Clients that wait until nothing is left to do, each with the number of images published when it asked.
+    var drains: [(reply: OneShot<QueueAnswer>, publishedBefore: Int)] = []
+    var inbox: Inbox
+    var ignored: [String: Int] = [:]
+    var overflows = 0
+    /// Taken and waiting for a worker.
+    var queue = Queue<Item>()
+    /// To be tried alone, before all others.
+    var suspects: [Item] = []
+    /// Decided and not yet committed: normally empty between two rounds of the loop.
+    var decided: [Decision] = []
+    /// How many of `decided`, from the first, are in the journal already.
+    var committed = 0
+    /// Why nothing is written or taken at the moment, and until when (monotonic) nothing is tried.
+    var trouble: String?
+    var retryAt = 0
+    var freeSpace = Int.max
+
+    var generations: [Generation] = []
+    var serving: Generation?
+    var swap: Swap?
+    var lastSwap: SwapReceipt?
+    var nextGeneration = 1
+    var nextBatch: UInt64 = 1
+    /// Ends the run when the first model cannot serve.
+    var startFailure: String?
+
+    var counts = Counts()
+    var meter = RateMeter()
+    private var nextSecond = 0
+    private var statusText: [UInt8] = []
+    private var nextStatusFile = 0
+    private var stopDeadline = 0
+
+    /// Published since the start, by how they ended.
+    struct Counts {
+        var published = 0
+        var failed = 0
+        var unsure = 0
+    }
+
+    /// An outcome with what is told of it once it is published.
+    struct Decision {
+        let outcome: Outcome
+        let record: Record
+        let line: [UInt8]
+
+        enum Record {
+            case result(ResultRecord)
+            case error(ErrorRecord)
+        }
+    }
+
+    init(
+        configuration: Configuration, inbox: FilePath, ledger: Ledger, history: History, watchers: Watchers,
+        mailbox: Mailbox, watchMode: InboxWatcher.Mode, workerExecutable: FilePath, log: Logger
+    ) {
+        self.configuration = configuration
+        self.ledger = ledger
+        self.history = history
+        self.watchers = watchers
+        self.mailbox = mailbox
+        self.watchMode = watchMode
+        self.workerExecutable = workerExecutable
+        self.log = log
+        store = ModelStore(bundled: configuration.models, trained: configuration.trainedModels)
+        self.inbox = Inbox(root: inbox, settle: configuration.settle.nanoseconds)
+        workerCount =
+            configuration.workers > 0 ? configuration.workers : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    }
+
+    // MARK: - The loop
+
+    /// Serves until `stop` has been called and what was in flight is finished.
+    ///
+    /// - Returns: why it could not serve, nil after an ordinary stop.
+    func run() -> String? {
+        while true {
+            let (events, jobs) = mailbox.take()
+            for event in events { handle(event) }
+            for job in jobs { job(self) }
+            let now = monotonicNanoseconds()
+            inbox.settle(now: now)
+            if now >= nextSecond { everySecond(now) }
+            takeImages(now)
+            sendBatches()
+            let isReadable = poll()
+            for worker in isReadable { receive(from: worker) }
+            checkDeadlines()
+            commitAndPublish()
+            advanceGenerations()
+            advanceDrains()
+            if let startFailure {
+                endAll()
+                return startFailure
+            }
+            if mode == .stopping, isFinished { break }
+        }
+        endAll()
+        return nil
+    }
+
+    /// Waits for something to happen.
+    ///
+    /// - Returns: the workers that have said something.
+    private func poll() -> [Worker] {
+        let workers = generations.flatMap(\.workers)
+        var polled = [pollfd(fd: mailbox.wakeUp.descriptor.rawValue, events: Int16(POLLIN), revents: 0)]
+        polled += workers.map { pollfd(fd: $0.client.socket.rawValue, events: Int16(POLLIN), revents: 0) }
+        let now = monotonicNanoseconds()
+        var until = nextSecond
+        if let look = inbox.nextLook { until = min(until, look) }
+        // More to take, and a place for it: only look at what has come meanwhile.
+        if canTake(now), inbox.readyCount > 0 { until = now }
+        let milliseconds = max(0, (until - now + 999_999) / 1_000_000)
+        guard Glibc.poll(&polled, nfds_t(polled.count), Int32(clamping: milliseconds)) > 0 else { return [] }
+        return zip(workers, polled.dropFirst()).filter { $0.1.revents != 0 }.map(\.0)
+    }
+
+    private func handle(_ event: InboxEvent) {
+        switch event {
+        case .file(let file, let sighting): inbox.see(file, sighting, now: monotonicNanoseconds())
+        case .scanned(let ignored): self.ignored = ignored
+        case .overflow:
+            overflows += 1
+            log.notice("the kernel's inotify queue overflowed; the inbox is scanned")
+            history.note("overflow", "the kernel's inotify queue overflowed; the inbox was scanned")
+        case .trouble(let text): log.warning("inbox: \(text)")
+        }
+    }
+
+    private func everySecond(_ now: Int) {
+        nextSecond = now + 1_000_000_000
+        meter.tick()
+        freeSpace = (try? Files.freeSpace(at: configuration.state)) ?? freeSpace
+        if let outbox = try? Files.freeSpace(at: configuration.outbox) { freeSpace = min(freeSpace, outbox) }
+        do throws(SystemError) {
+            if decided.isEmpty { try ledger.compact() }
+        } catch {
+            setTrouble("\(error)")
+        }
+        if now >= nextStatusFile {
+            nextStatusFile = now + 5_000_000_000
+            writeStatusFile()
+        }
+    }
+
+    func writeStatusFile() {
+        let text = StatusFile.text(status())
+        // The first line carries the time, so that a reader sees that it is fresh; compare what is below.
+        guard text.dropFirst(80) != statusText.dropFirst(80)[...] else { return }
+        statusText = text
+        let path = configuration.outbox.appending(OutboxNames.statusFile)
+        do throws(SystemError) {
+            try Files.replaceUnsynced(path, with: text)
+        } catch {
+            log.debug("STATUS.txt: \(error)")
+        }
+    }
+
+    /// Something cannot be written or taken now; nothing is lost, and it is tried again in a second.
+    func setTrouble(_ text: String) {
+        if trouble != text { log.error("\(text); trying again every second") }
+        trouble = text
+        retryAt = monotonicNanoseconds() + 1_000_000_000
+    }
+
+    func clearTrouble() {
+        if let trouble { log.notice("over: \(trouble)") }
+        trouble = nil
+    }
+
+    // MARK: - Stopping
+
+    /// Takes nothing more, finishes what the workers have, and returns from `run`.
+    func stop() {
+        guard mode != .stopping else { return }
+        mode = .stopping
+        stopDeadline = monotonicNanoseconds() + 30_000_000_000
+        log.notice("stopping: \(imagesInFlight) images in flight are finished, \(queue.count) wait for the next start")
+        if let swap { refuse(swap, "the daemon is stopping") }
+        for drain in drains {
+            drain.reply.set(
+                QueueAnswer(verb: .drain, mode: .stopping, images: counts.published - drain.publishedBefore))
+        }
+        drains = []
+    }
+
+    private var isFinished: Bool {
+        let isQuiet = imagesInFlight == 0 && decided.isEmpty && ledger.unpublished.isEmpty
+        return isQuiet || monotonicNanoseconds() > stopDeadline
+    }
+
+    private func endAll() {
+        for generation in generations {
+            for worker in generation.workers { _ = worker.end() }
+        }
+        generations = []
+        for item in suspects { abandon(item) }
+        while !queue.isEmpty { abandon(queue.removeFirst()) }
+        if decided.isEmpty { try? ledger.compact(always: true) }
+        writeStatusFile()
+    }
+
+    /// A client's image must have its answer; one in the spool is found by the next start.
+    private func abandon(_ item: Item) {
+        if case .request(let descriptor, let reply) = item.source {
+            try? descriptor.close()
+            reply.set(
+                .failure(Records.error(item, WorkerFault(code: "stopping", text: "The daemon is stopping."), nil)))
+        }
+    }
+
+    var imagesInFlight: Int { generations.reduce(0) { $0 + $1.imagesInFlight } }
+}
+
+extension Duration {
+    var nanoseconds: Int { Int(components.seconds) * 1_000_000_000 + Int(components.attoseconds / 1_000_000_000) }
+}
+
+/// Images a second, over the last ten seconds and the last minute.
+struct RateMeter {
+    private var seconds = [Int](repeating: 0, count: 60)
+    private var current = 0
+    private var age = 1
+
+    mutating func count(_ images: Int) { seconds[current] += images }
+
+    /// To be called every second.
+    mutating func tick() {
+        current = (current + 1) % 60
+        seconds[current] = 0
+        age = min(60, age + 1)
+    }
+
+    /// Over the last `window` whole seconds, or as many as there have been.
+    func rate(_ window: Int) -> Double {
+        let complete = min(window, age - 1)
+        guard complete > 0 else { return 0 }
+        let sum = (1...complete).reduce(0) { $0 + seconds[(current - $1 + 60) % 60] }
+        return Double(sum) / Double(complete)
+    }
+}
