@@ -1,18 +1,15 @@
-// Plugins are other people's code: they are loaded in a child process (`foveactl plugin inspect`), which may crash or
-// hang without taking this one along. The child writes its report into an anonymous file.
+// Plugins are other people's code: `PluginCheck` looks at each in a process of its own.
 
 import ArgumentParser
-import FoundationEssentials
 import FoveaControl
 import FoveaPipeline
 import FoveaSystem
-import Glibc
 import SystemPackage
 
 struct PluginCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plugin", abstract: "The libraries that stages come from.",
-        subcommands: [List.self, Check.self, Inspect.self])
+        subcommands: [List.self, Check.self])
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "All plugins in the configured folders.")
@@ -20,16 +17,19 @@ struct PluginCommand: ParsableCommand {
 
         func run() throws {
             let search = PluginSearch(try common.configuration().plugins)
-            let reports = try search.all().map { try PluginCommand.inspect($0, quick: true, PluginTrialSettings()) }
+            var options = PluginCheck.Options()
+            options.brief = true
+            let reports = try search.all().map { try PluginCheck.run($0, options) }
             if common.json { return try Console.json(reports) }
             if reports.isEmpty {
                 return common.note("No plugins in \(search.folders.map(\.escaped).joined(separator: ", ")).")
             }
             Console.table(
-                reports.map {
-                    [
-                        safe($0.name ?? "?"), $0.kind ?? "?", safe($0.version ?? "?"), safe($0.file),
-                        $0.fault.map { Console.red(safe($0)) } ?? "",
+                reports.map { report in
+                    let fault = report.findings.first { $0.outcome == .failed }.map { Console.red(safe($0.text)) }
+                    return [
+                        safe(report.plugin?.name ?? "?"), report.plugin?.kind.rawValue ?? "?",
+                        safe(report.plugin?.version ?? "?"), safe(report.file), fault ?? "",
                     ]
                 }, header: ["plugin", "kind", "version", "file", ""])
         }
@@ -39,127 +39,52 @@ struct PluginCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Tries a plugin in a process of its own.",
             discussion: """
-                Loads it, looks at its ABI version and table, runs it on odd sizes, looks for values that are not \
-                numbers, for writes outside its buffers, for scores that depend on the batch, and for memory that grows \
-                over 1,000 instances.
+                Loads it, looks at its ABI version and symbols, gives it wrong parameters and odd sizes, looks for values \
+                that are not numbers, for scores that depend on the place in a batch, and for memory that grows over \
+                1,000 instances. Without --parameters and --model, it gets what the model that serves says.
                 """)
         @Argument(help: "The library's file.")
         var file: String
-        @OptionGroup var settings: PluginTrialSettings
+        @Option(help: ArgumentHelp("A JSON object for `create`.", valueName: "json"))
+        var parameters: String?
+        @Option(help: ArgumentHelp("A model's folder, for a classifier that needs one.", valueName: "folder"))
+        var model: String?
         @OptionGroup var common: CommonOptions
 
         func run() throws {
-            var settings = settings
-            if settings.model == nil, settings.parameters == nil {
-                let configuration = try common.configuration()
-                let store = ModelCommand.store(configuration)
-                settings.model =
-                    ModelCommand.active(configuration, store)
-                    .flatMap { try? store.resolve($0.description) }?.folder.string
-            }
-            let report = try PluginCommand.inspect(FilePath(file), quick: false, settings)
-            if common.json {
-                try Console.json(report)
-            } else {
-                if let name = report.name {
-                    Console.line(
-                        "\(Console.bold(safe(name))) \(safe(report.version ?? ""))  \(report.kind ?? "")  "
-                            + safe(report.about ?? ""))
-                }
-                for check in report.checks {
-                    let mark = check.passed ? Console.green("ok  ") : Console.red("FAIL")
-                    Console.line("\(mark)  \(check.what)\(check.detail.isEmpty ? "" : ": \(safe(check.detail))")")
-                }
-            }
-            if let fault = report.fault ?? report.checks.first(where: { !$0.passed })?.detail {
-                throw Failure("\(safe(file)): \(safe(fault))", code: 65)
+            var options = PluginCheck.Options()
+            options.parameters = parameters
+            options.model = model.map { FilePath($0) }
+            if model == nil, parameters == nil { options.model = try servingModel() }
+            let report = try PluginCheck.run(FilePath(file), options)
+            if common.json { try Console.json(report) } else { show(report) }
+            if !report.passed {
+                let fault = report.findings.first { $0.outcome == .failed }?.text ?? "nothing could be checked"
+                throw Failure(safe(fault.contains("/") ? fault : "\(file): \(fault)"), code: 65)
             }
         }
-    }
 
-    /// The child of the two above.
-    struct Inspect: ParsableCommand {
-        static let configuration = CommandConfiguration(shouldDisplay: false)
-        @Argument var file: String
-        @Flag var quick = false
-        @OptionGroup var settings: PluginTrialSettings
-
-        func run() throws { try Console.json(PluginInspection.run(FilePath(file), quick: quick, settings: settings)) }
-    }
-
-    private static func inspect(
-        _ file: FilePath, quick: Bool, _ settings: PluginTrialSettings
-    ) throws -> PluginReport {
-        let output = try memoryFile("report")
-        defer { try? output.close() }
-        let environment = ["OPENBLAS_NUM_THREADS=1", "PATH=/usr/bin:/bin"]
-        let child = try ChildProcess(
-            executable: try Files.resolve("/proc/self/exe"),
-            arguments: ["plugin", "inspect", file.string] + (quick ? ["--quick"] : []) + settings.arguments,
-            environment: environment, output: output)
-        let deadline = ContinuousClock.now + .seconds(quick ? 20 : 180)
-        var ending = child.endingIfEnded()
-        while ending == nil, .now < deadline {
-            usleep(2000)
-            ending = child.endingIfEnded()
+        private func servingModel() throws -> FilePath? {
+            let configuration = try common.configuration()
+            let store = ModelCommand.store(configuration)
+            return ModelCommand.active(configuration, store).flatMap { try? store.resolve($0.description) }?.folder
         }
-        guard let ending else {
-            child.signal(SIGKILL)
-            _ = child.wait()
-            return PluginReport(file: file.escaped, fault: "does not come back: it was ended after three minutes.")
+
+        private func show(_ report: PluginReport) {
+            if let plugin = report.plugin {
+                Console.line(
+                    "\(Console.bold(safe(plugin.name))) \(safe(plugin.version))  \(plugin.kind.rawValue)  "
+                        + safe(plugin.description))
+            }
+            for finding in report.findings {
+                let mark =
+                    switch finding.outcome {
+                    case .passed: Console.green("ok     ")
+                    case .failed: Console.red("FAILED ")
+                    case .skipped, .begun: Console.dim("skipped")
+                    }
+                Console.line("\(mark)  \(pad(finding.check, 10))  \(safe(finding.text))")
+            }
         }
-        let bytes = try Files.read(output, count: try Files.status(of: output).size, subject: "report")
-        if ending == .exited(0), let report = try? JSONDecoder().decode(PluginReport.self, from: Data(bytes)) {
-            return report
-        }
-        return PluginReport(file: file.escaped, fault: "ended its process while it was tried: \(ending).")
-    }
-}
-
-/// What a plugin is tried with.
-struct PluginTrialSettings: ParsableArguments {
-    @Option(
-        help: ArgumentHelp(
-            "A model's folder: its parameters for this plugin, and what a classifier reads; else the model that serves.",
-            valueName: "folder"))
-    var model: String?
-
-    @Option(help: ArgumentHelp("A JSON object; else the model's, else {}.", valueName: "json"))
-    var parameters: String?
-
-    @Option(help: ArgumentHelp("Labels of a classifier; else the model's, else 10.", valueName: "n"))
-    var classes: Int?
-
-    func validate() throws {
-        if let classes, !(1...10_000).contains(classes) { throw ValidationError("--classes must be from 1 to 10000.") }
-    }
-
-    /// The same on a command line.
-    var arguments: [String] {
-        (model.map { ["--model=\($0)"] } ?? []) + (parameters.map { ["--parameters=\($0)"] } ?? [])
-            + (classes.map { ["--classes=\($0)"] } ?? [])
-    }
-}
-
-/// What was found out about a plugin.
-struct PluginReport: Codable {
-    var file: String
-    var name: String?
-    var version: String?
-    var kind: String?
-    var about: String?
-    var checks: [Check] = []
-    /// Why it is no plugin that can be used.
-    var fault: String?
-
-    struct Check: Codable {
-        let what: String
-        let passed: Bool
-        let detail: String
-    }
-
-    init(file: String, fault: String? = nil) {
-        self.file = file
-        self.fault = fault
     }
 }

@@ -103,15 +103,6 @@ private let program: FilePath? = {
         #expect(try run(["dataset", "info", "d", "--config", file]).code == 66)
     }
 
-    @Test func whatIsNoPluginIsSaidSo() throws {
-        let folder = try TemporaryFolder()
-        let file = folder.path.appending("fake.so")
-        try Files.replace(file, with: Array("not a library".utf8))
-        let outcome = try run(["plugin", "check", file.string])
-        #expect(outcome.code == 65 && outcome.error.contains("fake.so"))
-        #expect(try run(["plugin", "check", folder.path.appending("none.so").string]).code == 65)
-    }
-
     @Test func statusPrintsWhatTheDaemonSays() throws {
         let folder = try TemporaryFolder()
         let status = Status(
