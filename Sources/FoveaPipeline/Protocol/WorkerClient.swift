@@ -67,12 +67,19 @@ package final class WorkerClient {
         }
     }
 
+    /// For tests: a socket whose other end the test holds, and a process that stands for the worker.
+    package init(socket: FileDescriptor, process: ChildProcess) {
+        self.socket = socket
+        self.process = process
+    }
+
     deinit { if !isClosed { try? socket.close() } }
 
     /// The worker's whole environment.
     static func environment() -> [String] {
         // OpenBLAS would start threads when it is loaded, and Landlock binds only the thread that asks for it.
-        var lines = ["OPENBLAS_NUM_THREADS=1"]
+        // The Swift runtime's backtracer would start a process on a crash, which a sealed worker may not.
+        var lines = ["OPENBLAS_NUM_THREADS=1", "SWIFT_BACKTRACE=enable=no"]
         for name in ["PATH", "LANG", "OPENBLAS_CORETYPE", "FOVEA_ISA"] {
             if let value = getenv(name) { lines.append("\(name)=\(String(cString: value))") }
         }

@@ -1,0 +1,158 @@
+import FoveaImage
+import FoveaPipeline
+import FoveaSystem
+import FoveaTestKit
+import Glibc
+import SystemPackage
+import Testing
+
+/// The worker as a process, with a model made for the occasion.
+@Suite struct WorkerTests {
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    @Test func hello() throws {
+        let client = try startWorker(model: ColourModel(in: folder).path)
+        let hello = try client.waitForHello()
+        #expect(hello.model?.name == "colours" && hello.model?.sha256.count == 64)
+        #expect(hello.labels == ColourModel.labels)
+        #expect(hello.stages.map(\.plugin) == ["sharpen", "normalize", "example-c"])
+        #expect(hello.chain.hasPrefix("sharpen(amount=1) 1.0.0 → normalize(mode=signed) 1.0.0 → example-c("))
+        #expect(hello.sandbox.contains("seccomp") && hello.sandbox.contains("rlimits"))
+        #expect(hello.goldenDifference == 0 && hello.residentBytes > 1 << 20 && hello.timings.load > 0)
+        try client.send(.stop)
+        #expect(throws: WorkerClientError.ended) { try client.next(timeout: .seconds(20)) }
+        #expect(client.process.wait() == .exited(0))
+    }
+
+    @Test func scoresAreThoseOfTheChainInAnyBatch() throws {
+        let images = (0..<20).map {
+            SyntheticImage.blob(
+                width: 8, height: 8, red: $0 * 37 % 256, green: $0 * 91 % 256, blue: $0 * 53 % 256, seed: UInt64($0))
+        }
+        let files = try images.map { try memory($0.png) }
+        defer { for file in files { try? file.close() } }
+        let expected = try ColourModel.reference().process(images.flatMap(\.pixels))
+        let model = try ColourModel(in: folder)
+        for batch in [1, 3, 20] {
+            let client = try startWorker(model: model.path, batch: batch)
+            defer { client.end() }
+            try client.waitForHello()
+            let outcomes = try client.classify(descriptors: files)
+            #expect(outcomes.count == 20)
+            for (i, outcome) in outcomes.enumerated() {
+                let scores = try outcome.get()
+                #expect(scores.probabilities == Array(expected[i * 3..<i * 3 + 3]))
+                #expect(scores.facts.sha256 == Digest.sha256(images[i].png) && scores.facts.format == .png)
+                #expect(scores.facts.bytes == images[i].png.count && scores.facts.width == 8)
+            }
+        }
+    }
+
+    @Test func brokenImagesFailAlone() throws {
+        let red = SyntheticImage.blob(width: 30, height: 50, red: 250, green: 5, blue: 5, seed: 1)
+        let blue = SyntheticImage.blob(width: 9, height: 7, red: 5, green: 5, blue: 250, seed: 2)
+        let contents: [[UInt8]] = [
+            red.png, Array("no image".utf8), Array(red.png.prefix(100)), blue.jpeg, [],
+            SyntheticImage.noise(width: 300, height: 300, seed: 1).png,
+        ]
+        let files = try contents.map(memory)
+        defer { for file in files { try? file.close() } }
+        let client = try startWorker(
+            model: ColourModel(in: folder).path, limits: WorkerLimits(bytes: 100_000, side: 250, pixels: 50_000))
+        defer { client.end() }
+        try client.waitForHello()
+        let outcomes = try client.classify(descriptors: files)
+        func label(_ i: Int) throws -> String {
+            let scores = try outcomes[i].get().probabilities
+            return ColourModel.labels[scores.firstIndex(of: scores.max()!)!]
+        }
+        func code(_ i: Int) -> String? { if case .failure(let fault) = outcomes[i] { fault.code } else { nil } }
+        #expect(try label(0) == "red")
+        #expect(code(1) == "not-an-image")
+        #expect(code(2) == "truncated")
+        #expect(try label(3) == "blue" && outcomes[3].get().facts.format == .jpeg)
+        #expect(code(4) != nil)
+        #expect(code(5) == "too-large")
+        #expect(try client.classify(descriptors: [files[1]]).count == 1)
+    }
+
+    @Test func previewAndDecode() throws {
+        let picture = SyntheticImage.gradient(width: 400, height: 100)
+        let file = try memory(picture.png)
+        defer { try? file.close() }
+        let client = try startWorker(model: ColourModel(in: folder).path)
+        defer { client.end() }
+        try client.waitForHello()
+        let preview = try client.preview(file)
+        #expect(preview.width == 8 && preview.height == 8 && preview.facts.width == 400)
+        let thumbnail = try ImageDecoder.decodeFull(preview.thumbnailPNG)
+        #expect(thumbnail.width == 200 && thumbnail.height == 50)
+        #expect(try ImageDecoder.decodeFull(preview.seenPNG).pixels == preview.seen)
+        var filtered = try ImageDecoder.decode(picture.png, height: 8, width: 8).image.pixels
+        try filtered.withUnsafeMutableBufferPointer {
+            try ColourModel.reference().applyFilters($0.baseAddress!, count: 1)
+        }
+        #expect(preview.seen == filtered)
+    }
+
+    @Test func decodesWithoutAModel() throws {
+        let pictures = (0..<40).map { SyntheticImage.noise(width: 20 + $0, height: 30, seed: UInt64($0)) }
+        let files = try pictures.map { try memory($0.png) }
+        defer { for file in files { try? file.close() } }
+        let client = try startWorker(model: nil)
+        defer { client.end() }
+        #expect(try client.waitForHello().model == nil)
+        for (picture, outcome) in zip(pictures, try client.decode(descriptors: files, width: 32, height: 16)) {
+            #expect(
+                try outcome.get().pixels == ImageDecoder.decode(picture.png, height: 16, width: 32).image.pixels)
+        }
+        // 1.7 MB of pixels: many frames.
+        let large = try client.decode(descriptors: [files[0]], width: 1000, height: 600)
+        #expect(try large[0].get().pixels.count == 1_800_000)
+        #expect(throws: WorkerFault.self) { try client.preview(files[0]) }
+        guard case .failure(let fault)? = try client.classify(descriptors: [files[0]]).first else {
+            Issue.record("classified without a model")
+            return
+        }
+        #expect(fault.code == "no-model")
+    }
+
+    @Test func badModelsAreRefused() throws {
+        func refusal(_ path: FilePath, plugins: [FilePath] = []) -> String? {
+            do {
+                let client = try startWorker(model: path, plugins: plugins)
+                defer { client.end() }
+                try client.waitForHello()
+                return nil
+            } catch WorkerClientError.fault(let fault) {
+                return fault.code
+            } catch {
+                return "\(error)"
+            }
+        }
+        #expect(refusal(folder.path.appending("nowhere")) == "model")
+        let wrong = try ColourModel(in: folder, goldenScores: [1, 0, 0, 1, 0, 0]).path
+        #expect(refusal(wrong) == "golden")
+        let other = try TemporaryFolder()
+        #expect(refusal(try ColourModel(in: other, sharpness: -1).path) == "plugin")
+        let damaged = try TemporaryFolder()
+        let path = try ColourModel(in: damaged).path
+        #expect(refusal(path) == nil)
+        try damaged.write("model/golden.safetensors", [1, 2, 3])
+        #expect(refusal(path) == "model")
+    }
+
+    @Test func endsWithItsSocket() throws {
+        let client = try startWorker(model: ColourModel(in: folder).path)
+        try client.waitForHello()
+        client.process.signal(SIGTERM)
+        let file = try memory(SyntheticImage.gradient(width: 8, height: 8).png)
+        defer { try? file.close() }
+        // A batch is not cut off by a SIGTERM to the whole service.
+        #expect(try client.classify(descriptors: [file]).count == 1)
+        try client.socket.close()
+        #expect(client.process.wait() == .exited(0))
+    }
+}
