@@ -1,6 +1,7 @@
 import ArgumentParser
 import FoveaControl
 import FoveaModels
+import FoveaNN
 import FoveaPipeline
 import FoveaSystem
 
@@ -28,8 +29,14 @@ struct Failure: Error {
                 }
             self.init(message: "\(error)", code: code)
         case let error as SystemError:
-            let denied = error.errno == .permissionDenied || error.errno == .notPermitted
-            self.init(message: "\(error)", code: denied ? 77 : 73)
+            let code: Int32 =
+                switch error.errno {
+                case .permissionDenied, .notPermitted: 77
+                case .noSuchFileOrDirectory, .notDirectory: 65
+                default: 73
+                }
+            self.init(message: "\(error)", code: code)
+        case let error as NetworkDefinitionError: self.init(message: "\(error)", code: 64)
         case let error as PluginError: self.init(message: "\(error)", code: 65)
         case let error as ConfigurationFileError: self.init(message: "\(error)", code: 64)
         default: self.init(message: "\(error)", code: 65)

@@ -18,6 +18,9 @@ enum Interruption {
     static func install() {
         // A pipe's reader that is gone becomes an error of write(2).
         Glibc.signal(SIGPIPE, SIG_IGN)
+        // A shell starts background jobs with SIGINT ignored, and what is ignored never arrives at sigwait.
+        Glibc.signal(SIGINT, SIG_DFL)
+        Glibc.signal(SIGTERM, SIG_DFL)
         var signals = sigset_t()
         sigemptyset(&signals)
         sigaddset(&signals, SIGINT)
