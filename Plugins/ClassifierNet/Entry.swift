@@ -17,8 +17,8 @@ nonisolated(unsafe) private let table: UnsafePointer<fovea_plugin> = {
     return UnsafePointer(table)
 }()
 
-/// The one visible symbol; the compiler holds it against the header.
 // swift-format-ignore: AlwaysUseLowerCamelCase
+/// The one visible symbol; the compiler holds it against the header.
 @c @implementation
 public func fovea_plugin_entry(_ host: UnsafePointer<fovea_host>!) -> UnsafePointer<fovea_plugin>! { table }
 

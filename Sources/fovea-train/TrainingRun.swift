@@ -36,6 +36,11 @@ struct TrainingRun {
         for file in data.refused.prefix(5) { console.note("left out: \(file.path): \(file.reason)") }
         if data.refused.count > 5 { console.note("left out: \(data.refused.count - 5) more files") }
 
+        do {
+            try Labels.check(dataset.info.labels)
+        } catch {
+            throw Failure.data("\(command.data): labels: \(error)")
+        }
         let suggestion = "\(dataset.info.name)-\(command.arch)".lowercased()
         name = command.name ?? suggestion
         guard ModelIdentifier.isValid(name) else {
@@ -68,7 +73,8 @@ struct TrainingRun {
                 throw Failure.data("\(resume): \(error)")
             }
         }
-        // Better now than after hours.
+        // What would fail at the end fails better now than after hours.
+        _ = try configuration.pluginSearch.find("classifier-net")
         try Files.makeDirectories(checkpoint.removingLastComponent())
         try Files.makeDirectories(store.trained)
 
@@ -88,17 +94,24 @@ struct TrainingRun {
             onEpoch: { progress.epoch($0) },
             saveCheckpoint: { try Files.replace(checkpoint, with: try $0.checkpoint()) })
         progress.finish()
-        if result.end == .stopped { throw Failure.tryAgain(resumeMessage()) }
+        if result.end == .stopped { throw Failure.tryAgain("stopped; \(goOn())") }
         if result.end == .patience {
             console.note("no better epoch in \(settings.patience): stopped early, epoch \(result.epoch) is kept")
         }
-        let model = try storeModel(network, result)
+        let model: ModelStore.Model
+        do {
+            model = try storeModel(network, result)
+        } catch {
+            console.alert("the training is finished but its model is not stored; \(goOn())")
+            throw error
+        }
         // A checkpoint at a place of the user's choice is the user's.
         if command.checkpoint == nil { try? Files.unlink(checkpoint) }
         try report(model)
     }
 
-    private func resumeMessage() -> String {
+    /// How to go on from the checkpoint.
+    private func goOn() -> String {
         let arguments = CommandLine.arguments.dropFirst()
         var words: [String] = []
         var skipping = false
@@ -111,7 +124,7 @@ struct TrainingRun {
                 words.append(Self.quoted(argument))
             }
         }
-        return "stopped; to go on: foveactl \(words.joined(separator: " ")) --resume \(Self.quoted(checkpoint.string))"
+        return "to go on: foveactl \(words.joined(separator: " ")) --resume \(Self.quoted(checkpoint.string))"
     }
 
     /// An argument as a shell needs it.
