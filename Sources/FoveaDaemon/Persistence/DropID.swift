@@ -20,7 +20,7 @@ package struct DropID: Sendable, Hashable, Comparable, CustomStringConvertible {
         let random = (generator.next(), generator.next())
         for position in 0..<16 {
             let word = position < 8 ? random.0 : random.1
-            characters.append(Self.alphabet[Int(word >> (5 * UInt64(position & 7))) & 31])
+            characters.append(Self.alphabet[Int(word >> (5 * UInt64(position & 7)) & 31)])
         }
         description = String(decoding: characters, as: UTF8.self)
     }
