@@ -1,0 +1,86 @@
+# Fovea. `make run` and `make test` do everything that they need, on a fresh Debian 12 with Swift 6.3.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+PREFIX      ?= /usr/local
+DESTDIR     ?=
+SWIFT       ?= swift
+
+# One configuration for what users run and what is tested, so that everything is compiled once.
+BUILD    := $(SWIFT) build -c release
+BIN      := .build/release
+PROGRAMS := fovead fovea-worker fovea-train foveactl
+PLUGINS  := fovea-sharpen fovea-normalize fovea-classifier-net fovea-example-c
+SOURCES  := Package.swift Sources Plugins Tests Benchmarks
+
+# Debian packages: a compiler's C library headers, then the libraries that Sources/C* open the door to.
+PACKAGES := libc6-dev libstdc++-12-dev libinotifytools0-dev libpng-dev libopenblas-dev libjpeg62-turbo-dev \
+            libsqlite3-dev libarchive-dev libssl-dev libseccomp-dev libmicrohttpd-dev libcurl4-openssl-dev pkg-config
+
+.PHONY: run test build install uninstall bench torture fuzz format lint clean packages help
+
+help: ## Say what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+run: build ## Build, then serve: images dropped into inbox/ appear in outbox/
+	@exec $(BIN)/fovead
+
+build: packages ## Install what is missing and build a release
+	@$(BUILD)
+
+test: packages ## Build and run all tests
+	@$(BUILD) --build-tests
+	@$(SWIFT) test -c release --skip-build
+
+packages:
+	@command -v $(SWIFT) >/dev/null || { \
+	  echo "fovea: Swift is missing. Install Swift 6.3 from https://www.swift.org/install/linux/debian/12/ and put it on PATH." >&2; exit 69; }
+	@missing=$$(for p in $(PACKAGES); do \
+	    dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	  if [ -n "$$missing" ]; then \
+	    echo "fovea: installing Debian packages:" $$missing; \
+	    if [ "$$(id -u)" = 0 ]; then as=; \
+	    elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then as=sudo; \
+	    else echo "fovea: this needs root. Ask an administrator to run: apt-get install" $$missing >&2; exit 77; fi; \
+	    $$as apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$as apt-get install -y -qq --no-install-recommends $$missing >/dev/null \
+	      || { echo "fovea: apt-get could not install them. Run it by hand to see why: apt-get install" $$missing >&2; exit 69; }; \
+	  fi
+
+# Programs and plugins stand together in lib/fovea, with the Swift libraries that they load, so that the machine that
+# runs them needs no Swift. bin/ has links: a program finds the others beside the file that it really is.
+install: build ## Install below PREFIX (default /usr/local)
+	@lib='$(DESTDIR)$(PREFIX)/lib/fovea'; share='$(DESTDIR)$(PREFIX)/share/fovea'; \
+	  install -d "$$lib" '$(DESTDIR)$(PREFIX)/bin' "$$share/models" '$(DESTDIR)/etc/fovea'; \
+	  for p in $(PROGRAMS); do install -m 755 $(BIN)/$$p "$$lib/$$p"; done; \
+	  for p in $(PLUGINS); do install -m 644 $(BIN)/lib$$p.so "$$lib/lib$$p.so"; done; \
+	  runtime=$$(dirname "$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")")/lib/swift/linux; \
+	  for p in $(PROGRAMS); do ldd $(BIN)/$$p; done | awk -v r="$$runtime/" 'index($$3, r) == 1 { print $$3 }' | sort -u \
+	    | xargs -r install -m 644 -t "$$lib"; \
+	  for p in fovead foveactl; do ln -sf ../lib/fovea/$$p '$(DESTDIR)$(PREFIX)/bin/'$$p; done; \
+	  cp -R models/. "$$share/models/"; \
+	  install -m 644 Sources/CFoveaPlugin/include/fovea_plugin.h "$$share/fovea_plugin.h"; \
+	  [ -e '$(DESTDIR)/etc/fovea/fovea.yaml' ] || sed -e 's|^\( *#* *\)inbox: .*|inbox: /var/lib/fovea/inbox|' \
+	      -e 's|^outbox: .*|outbox: /var/lib/fovea/outbox|' -e 's|^corrections: .*|corrections: /var/lib/fovea/corrections|' \
+	      -e 's|^models: .*|models: $(PREFIX)/share/fovea/models|' -e 's|^plugins: .*|plugins: [$(PREFIX)/lib/fovea]|' \
+	      -e 's|^state: .*|state: /var/lib/fovea/state|' -e 's|^socket: .*|socket: /run/fovea/fovead.sock|' \
+	      etc/fovea.yaml > '$(DESTDIR)/etc/fovea/fovea.yaml'; \
+	  echo "fovea: installed below $(DESTDIR)$(PREFIX); the configuration is $(DESTDIR)/etc/fovea/fovea.yaml"
+
+uninstall: ## Remove what `make install` put below PREFIX; the configuration stays
+	@rm -rf '$(DESTDIR)$(PREFIX)/lib/fovea' '$(DESTDIR)$(PREFIX)/share/fovea' \
+	  '$(DESTDIR)$(PREFIX)/bin/fovead' '$(DESTDIR)$(PREFIX)/bin/foveactl'
+
+bench: build ## Print images/s for decode, chain, network, daemon and training
+	@$(BIN)/fovea-bench
+
+torture: build ## Kill, starve and overflow a daemon again and again (minutes)
+	@$(BIN)/fovea-bench torture
+
+format: ## Format the Swift sources
+	@$(SWIFT) format --in-place --recursive --parallel $(SOURCES)
+
+lint: ## Check the format
+	@$(SWIFT) format lint --strict --recursive --parallel $(SOURCES)
+
+clean: ## Remove what was built; models, state and images stay
+	@rm -rf .build
