@@ -70,6 +70,15 @@ package.targets += [
         dependencies: ["FoveaControl", "FoveaData", "FoveaPipeline", argumentParser]),
 ]
 
+// Measures and tortures all of the above; not installed. Here and not in a package of its own, because what it measures
+// has `package` access.
+package.targets.append(
+    .executableTarget(
+        name: "fovea-bench",
+        dependencies: [
+            "FoveaImage", "FoveaNN", "FoveaModels", "FoveaPipeline", "FoveaControl", "FoveaSystem", argumentParser,
+        ], path: "Benchmarks/fovea-bench"))
+
 // MARK: - Plugins: one shared library each, of which only the entry symbol is visible
 
 /// `-z nodelete`: a Swift library cannot be unloaded safely. `-Bsymbolic` and the version script keep

@@ -1,0 +1,5 @@
+import ArgumentParser
+
+struct TortureCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "torture", abstract: "x")
+}
