@@ -58,6 +58,24 @@ final class DaemonUnderTest {
     ///
     /// - Parameter through: a program with its arguments that starts another, such as strace.
     func start(through wrapper: [String] = []) throws {
+        try launch(through: wrapper)
+        let deadline = seconds() + 60
+        while true {
+            if let status = try? status(), status.mode == .running, status.model != nil {
+                pid = status.pid
+                return
+            }
+            if let ending = process?.endingIfEnded() {
+                process = nil
+                throw BenchError("fovead \(ending): \(lastWords)")
+            }
+            guard seconds() < deadline else { throw BenchError("fovead does not serve after 60 s: \(lastWords)") }
+            usleep(5000)
+        }
+    }
+
+    /// Starts fovead and does not wait for it.
+    func launch(through wrapper: [String] = []) throws {
         precondition(process == nil)
         let output = try Files.open(log, O_WRONLY | O_CREAT | O_APPEND)
         defer { try? output.close() }
@@ -67,19 +85,6 @@ final class DaemonUnderTest {
             output: output, error: output)
         process = child
         pid = child.pid
-        let deadline = seconds() + 60
-        while true {
-            if let status = try? status(), status.mode == .running, status.model != nil {
-                pid = status.pid
-                return
-            }
-            if let ending = child.endingIfEnded() {
-                process = nil
-                throw BenchError("fovead \(ending): \(lastWords)")
-            }
-            guard seconds() < deadline else { throw BenchError("fovead does not serve after 60 s: \(lastWords)") }
-            usleep(5000)
-        }
     }
 
     /// SIGKILL, in the middle of anything.

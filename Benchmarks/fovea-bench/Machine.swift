@@ -22,23 +22,15 @@ struct Machine: Codable, Sendable {
 
     /// The machine now; takes half a second.
     static func look() -> Machine {
-        func text(_ path: String) -> String {
-            // Files of /proc have no size.
-            guard let file = fopen(path, "r") else { return "" }
-            defer { fclose(file) }
-            var bytes = [UInt8](repeating: 0, count: 1 << 16)
-            let count = fread(&bytes, 1, bytes.count, file)
-            return String(decoding: bytes.prefix(count), as: UTF8.self)
-        }
         func ticks() -> (idle: Double, all: Double) {
-            let fields = text("/proc/stat").split(separator: "\n")[0].split(separator: " ").dropFirst()
+            let fields = kernelText("/proc/stat").split(separator: "\n")[0].split(separator: " ").dropFirst()
                 .compactMap { Double($0) }
             return (fields.count > 4 ? fields[3] + fields[4] : 0, fields.prefix(8).reduce(0, +))
         }
         let before = ticks()
         usleep(500_000)
         let after = ticks()
-        let model = text("/proc/cpuinfo").split(separator: "\n")
+        let model = kernelText("/proc/cpuinfo").split(separator: "\n")
             .first { $0.hasPrefix("model name") || $0.hasPrefix("CPU part") }?
             .split(separator: ":").last.map { $0.trimmingPrefix(" ") }
         var name = utsname()
@@ -53,9 +45,24 @@ struct Machine: Codable, Sendable {
             processor: model.map(String.init) ?? "unknown", cores: coreCount, kernel: release,
             memory: sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)), build: build,
             date: Date.now.formatted(.iso8601),
-            load: Double(text("/proc/loadavg").split(separator: " ").first ?? "") ?? 0,
+            load: Double(kernelText("/proc/loadavg").split(separator: " ").first ?? "") ?? 0,
             busy: 1 - (after.idle - before.idle) / max(1, after.all - before.all))
     }
+}
+
+/// A file of /proc or /sys, which have no size; empty where there is none.
+func kernelText(_ path: String) -> String {
+    guard let file = fopen(path, "r") else { return "" }
+    defer { fclose(file) }
+    var bytes = [UInt8](repeating: 0, count: 1 << 16)
+    let count = fread(&bytes, 1, bytes.count, file)
+    return String(decoding: bytes.prefix(count), as: UTF8.self)
+}
+
+/// Whether a process is there and is not merely waiting to be reaped.
+func isAlive(_ pid: pid_t) -> Bool {
+    let words = kernelText("/proc/\(pid)/stat").split(separator: ")").last?.split(separator: " ") ?? []
+    return !words.isEmpty && words[0] != "Z" && words[0] != "X"
 }
 
 /// Cores that this process may use.
