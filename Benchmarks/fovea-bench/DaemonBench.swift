@@ -82,12 +82,15 @@ struct DaemonBench {
     mutating func swaps() throws {
         report.begin("swap", "request to receipt, \(model.identifier) ⇄ \(other.identifier)")
         let swaps = effort.runs < 5 ? 6 : 20
+        var proofs: [Double] = []
         func swap(_ number: Int) throws -> Double {
             let begin = seconds()
-            try daemon.swap(to: (number % 2 == 0 ? other : model).identifier)
+            let receipt = try daemon.swap(to: (number % 2 == 0 ? other : model).identifier)
+            proofs.append((receipt.loadMs ?? 0) + (receipt.warmUpMs ?? 0) + (receipt.goldenMs ?? 0))
             return (seconds() - begin) * 1000
         }
         report.add(Figure("swap", "idle", unit: "ms", try (0..<swaps).map(swap)))
+        report.add(Figure("swap", "of which load, warm-up, golden set", unit: "ms", proofs))
 
         // Images keep coming until the last swap is over.
         let before = dropped.count

@@ -182,9 +182,10 @@ final class DaemonUnderTest {
 
     // MARK: - Results
 
-    /// All JSON files in the outbox.
+    /// All results in the outbox, not those still on their way.
     func documents() throws -> [FilePath] {
-        try files(below: outbox).filter { $0.string.hasSuffix(".json") }
+        let staging = outbox.appending(".fovea")
+        return try files(below: outbox).filter { $0.string.hasSuffix(".json") && !$0.starts(with: staging) }
     }
 
     private func files(below folder: FilePath) throws -> [FilePath] {

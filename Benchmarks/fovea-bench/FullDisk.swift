@@ -1,3 +1,4 @@
+import FoundationEssentials
 import FoveaSystem
 import Glibc
 import SystemPackage
@@ -53,7 +54,7 @@ enum FullDisk {
             // Published files give no space back: the daemon has to stop somewhere on the way.
             usleep(4_000_000)
             let status = try daemon.status()
-            let torn = try daemon.documents().filter { try Files.read($0).last != UInt8(ascii: "}") }
+            let torn = try daemon.documents().filter { try !isWhole(Files.read($0)) }
             print(
                 "full: while full, \(try daemon.documents().count) of \(count) results, "
                     + "\(status.intake.reason ?? "the daemon has noticed nothing")")
@@ -68,6 +69,10 @@ enum FullDisk {
         for fault in faults.prefix(10) { print("  \(fault)") }
         fflush(nil)
         if !faults.isEmpty { exit(2) }
+    }
+
+    private static func isWhole(_ bytes: [UInt8]) -> Bool {
+        (try? JSONDecoder().decode(JSONValue.self, from: Data(bytes))) != nil
     }
 
     /// Writes zeros until there is no space.

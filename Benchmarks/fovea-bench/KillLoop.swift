@@ -47,7 +47,8 @@ struct KillLoop {
                     next += 1
                 }
                 if !dead {
-                    usleep(UInt32(random.next() % 400_000))
+                    // Long enough for some swaps to be over, some not.
+                    usleep(UInt32(random.next() % (round % 2 == 1 ? 2_500_000 : 400_000)))
                     daemon.kill()
                 }
                 usleep(100_000)
