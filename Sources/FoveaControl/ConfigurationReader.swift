@@ -7,9 +7,9 @@
 import SystemPackage
 import Yams
 
-enum ConfigurationReader {
+package enum ConfigurationReader {
     /// The configuration in `text`; what it does not mention keeps its default.
-    static func parse(_ text: String, file: String) throws(ConfigurationFileError) -> Configuration {
+    package static func parse(_ text: String, file: String) throws(ConfigurationFileError) -> Configuration {
         let root: Node?
         do {
             root = try Yams.compose(yaml: text)
@@ -52,7 +52,7 @@ enum ConfigurationReader {
         return configuration
     }
 
-    static let keys = [
+    package static let keys = [
         "inbox", "model", "plugins", "settle", "outbox", "corrections", "models", "state", "socket", "workers", "batch",
         "confidence", "http", "limits", "history", "min-free", "umask", "retrain",
     ]

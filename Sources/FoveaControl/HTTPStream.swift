@@ -7,7 +7,7 @@ import Glibc
 ///
 /// `@unchecked Sendable`: all state is read and written under the mutex.
 package final class HTTPStream: @unchecked Sendable {
-    enum Taken {
+    package enum Taken {
         case bytes(Int)
         case nothing
         case end
@@ -86,7 +86,7 @@ package final class HTTPStream: @unchecked Sendable {
     }
 
     /// Moves what waits into `buffer`; waits for the first byte at most so long.
-    func take(into buffer: UnsafeMutableRawBufferPointer, milliseconds: Int) -> Taken {
+    package func take(into buffer: UnsafeMutableRawBufferPointer, milliseconds: Int) -> Taken {
         locked {
             if waiting.count == taken, !finished { wait(milliseconds: milliseconds) }
             let count = min(buffer.count, waiting.count - taken)

@@ -38,7 +38,7 @@ package struct SafetensorsFile: Sendable {
         package let type: TensorType
         package let shape: [Int]
         /// Bytes within the file.
-        let range: Range<Int>
+        package let range: Range<Int>
 
         /// Elements.
         package var count: Int { range.count / type.size }

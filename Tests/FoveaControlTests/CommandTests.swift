@@ -1,10 +1,9 @@
 import FoundationEssentials
+import FoveaControl
 import FoveaSystem
 import Glibc
 import SystemPackage
 import Testing
-
-@testable import FoveaControl
 
 /// The built foveactl, which stands beside the test bundle.
 private let program: FilePath? = {

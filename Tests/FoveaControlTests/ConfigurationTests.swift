@@ -1,9 +1,8 @@
+import FoveaControl
 import FoveaSystem
 import Glibc
 import SystemPackage
 import Testing
-
-@testable import FoveaControl
 
 @Suite struct ConfigurationTests {
     private func fault(_ yaml: String) -> ConfigurationFileError? {

@@ -1,10 +1,9 @@
+import FoveaControl
 import FoveaSystem
 import Glibc
 import Synchronization
 import SystemPackage
 import Testing
-
-@testable import FoveaControl
 
 /// The server and the client, over a unix socket in a temporary folder.
 @Suite struct HTTPTests {

@@ -1,8 +1,7 @@
 import FoundationEssentials
+import FoveaControl
 import FoveaSystem
 import Testing
-
-@testable import FoveaControl
 
 @Suite struct MessageTests {
     private let model = ModelIdentity(name: "cifar100", version: "3", sha256: "ab12")

@@ -1,8 +1,7 @@
+import FoveaModels
 import FoveaSystem
 import Glibc
 import SystemPackage
-
-@testable import FoveaModels
 
 /// A folder that is removed with its owner.
 final class Scratch {

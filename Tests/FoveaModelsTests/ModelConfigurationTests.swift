@@ -1,7 +1,6 @@
+import FoveaModels
 import FoveaSystem
 import Testing
-
-@testable import FoveaModels
 
 @Suite struct ModelConfigurationTests {
     private func read(_ change: (inout [String: JSONValue]) -> Void) throws -> ModelConfiguration {

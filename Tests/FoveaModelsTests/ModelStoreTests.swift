@@ -1,9 +1,8 @@
+import FoveaModels
 import FoveaSystem
 import Glibc
 import SystemPackage
 import Testing
-
-@testable import FoveaModels
 
 @Suite struct ModelStoreTests {
     private let scratch: Scratch

@@ -1,7 +1,6 @@
+import FoveaModels
 import FoveaSystem
 import Testing
-
-@testable import FoveaModels
 
 @Suite struct SafetensorsTests {
     /// A file of this header and `data` bytes of zeros.

@@ -1,7 +1,6 @@
+import FoveaModels
 import FoveaSystem
 import Testing
-
-@testable import FoveaModels
 
 @Suite struct StrictJSONTests {
     @Test func readsWhatTheStandardAllows() throws {

@@ -1,10 +1,9 @@
+import FoveaPipeline
 import FoveaSystem
 import FoveaTestKit
 import Glibc
 import SystemPackage
 import Testing
-
-@testable import FoveaPipeline
 
 private let facts = ImageFacts(
     width: 640, height: 480, bytes: 12_345, sha256: [UInt8](repeating: 7, count: 32), format: .jpeg)

@@ -1,9 +1,9 @@
 import FoveaControl
 
 /// `outbox/STATUS.txt`: the state of things for those who only see the share.
-enum StatusFile {
+package enum StatusFile {
     /// The first line has the time and always 80 bytes.
-    static func text(_ status: Status) -> [UInt8] {
+    package static func text(_ status: Status) -> [UInt8] {
         let head = "Fovea, \(Timestamp.now())"
         var lines = [head + String(repeating: " ", count: max(0, 79 - head.utf8.count))]
         let model = status.model.map { "\($0)" } ?? "none yet"

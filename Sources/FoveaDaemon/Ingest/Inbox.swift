@@ -16,9 +16,9 @@ import Glibc
 import SystemPackage
 
 /// The candidates of one inbox. Used by one thread only.
-struct Inbox {
+package struct Inbox {
     /// How a file came to notice.
-    enum Sighting: Sendable { case renamedIn, written, found }
+    package enum Sighting: Sendable { case renamedIn, written, found }
 
     private enum State {
         /// `generation` tells which entry of a queue is the current one.
@@ -46,19 +46,19 @@ struct Inbox {
     private var generation = 0
 
     /// - Parameter settle: quiet time in nanoseconds.
-    init(root: FilePath, settle: Int) {
+    package init(root: FilePath, settle: Int) {
         self.root = root
         self.settle = settle
         shortSettle = min(settle, 100_000_000)
     }
 
     /// Files that are ready and not taken.
-    var readyCount: Int { readyFiles.count - readyStart }
+    package var readyCount: Int { readyFiles.count - readyStart }
     /// Files that may still be being written.
-    var settlingCount: Int { known.count - readyCount }
+    package var settlingCount: Int { known.count - readyCount }
 
     /// Notes a file below the inbox; what is known as ready stays so.
-    mutating func see(_ file: FilePath, _ sighting: Sighting, now: Int) {
+    package mutating func see(_ file: FilePath, _ sighting: Sighting, now: Int) {
         if case .ready = known[file] { return }
         if sighting == .found, known[file] != nil { return }
         guard let status = try? Files.statusIfPresent(root.pushing(file)), status.isRegular else {
@@ -88,7 +88,7 @@ struct Inbox {
     }
 
     /// Looks again at the files whose quiet time is over.
-    mutating func settle(now: Int) {
+    package mutating func settle(now: Int) {
         while let look = longLooks.first, look.due <= now { judge(longLooks.removeFirst(), now: now) }
         while let look = shortLooks.first, look.due <= now { judge(shortLooks.removeFirst(), now: now) }
     }
@@ -103,7 +103,7 @@ struct Inbox {
     }
 
     /// When `settle` has something to do next.
-    var nextLook: Int? {
+    package var nextLook: Int? {
         switch (longLooks.first?.due, shortLooks.first?.due) {
         case (let long?, let short?): min(long, short)
         case (let long, let short): long ?? short
@@ -111,7 +111,7 @@ struct Inbox {
     }
 
     /// The next ready file, oldest first. It is forgotten: the caller takes it or leaves it to the next scan.
-    mutating func takeReady() -> FilePath? {
+    package mutating func takeReady() -> FilePath? {
         guard readyStart < readyFiles.count else { return nil }
         let file = readyFiles[readyStart]
         readyStart += 1
@@ -124,7 +124,7 @@ struct Inbox {
     }
 
     /// The next ready file, which stays.
-    var firstReady: FilePath? { readyCount > 0 ? readyFiles[readyStart] : nil }
+    package var firstReady: FilePath? { readyCount > 0 ? readyFiles[readyStart] : nil }
 
     /// Whether the last bytes are those of a whole PNG (its IEND chunk) or JPEG (its EOI marker).
     private func endsAsImage(_ file: FilePath, size: Int) -> Bool {
@@ -133,35 +133,5 @@ struct Inbox {
         defer { try? descriptor.close() }
         guard let end = try? Files.read(descriptor, count: 12, at: size - 12) else { return false }
         return end == [0, 0, 0, 0, 0x49, 0x45, 0x4E, 0x44, 0xAE, 0x42, 0x60, 0x82] || end.suffix(2) == [0xFF, 0xD9]
-    }
-}
-
-/// First in, first out, in an array whose used-up front is cut off now and then.
-struct Queue<Element> {
-    private var elements: [Element] = []
-    private var start = 0
-
-    var first: Element? { start < elements.count ? elements[start] : nil }
-    var count: Int { elements.count - start }
-    var isEmpty: Bool { count == 0 }
-    var all: ArraySlice<Element> { elements[start...] }
-
-    mutating func append(_ element: Element) { elements.append(element) }
-
-    /// Puts elements before all others.
-    mutating func prepend(contentsOf new: [Element]) {
-        elements = new + elements[start...]
-        start = 0
-    }
-
-    mutating func removeFirst() -> Element {
-        defer {
-            start += 1
-            if start == elements.count || start > 4096 {
-                elements.removeFirst(start)
-                start = 0
-            }
-        }
-        return elements[start]
     }
 }

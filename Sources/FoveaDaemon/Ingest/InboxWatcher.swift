@@ -39,7 +39,7 @@ final class InboxWatcher: Sendable {
     /// Arms the watch. libinotifytools cannot use descriptors above 1023, so this comes before all other opening.
     ///
     /// - Parameter report: called on the watcher's thread.
-    init(root: FilePath, report: @escaping @Sendable ([InboxEvent]) -> Void) throws(SystemError) {
+    package init(root: FilePath, report: @escaping @Sendable ([InboxEvent]) -> Void) throws(SystemError) {
         self.root = root
         self.report = report
         mode = try Self.mode(for: root)

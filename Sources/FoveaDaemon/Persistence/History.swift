@@ -32,6 +32,25 @@ package struct HistoryEntry: Sendable {
     package var published: Timestamp
     /// Milliseconds by step, in words.
     package var timings: String?
+
+    package init(
+        id: String, file: String, state: String, path: String, label: String?, confidence: Double?, model: String?,
+        sha256: String?, bytes: Int, reason: String?, received: Timestamp, published: Timestamp, timings: String?
+    ) {
+        self.id = id
+        self.file = file
+        self.state = state
+        self.path = path
+        self.label = label
+        self.confidence = confidence
+        self.model = model
+        self.sha256 = sha256
+        self.bytes = bytes
+        self.reason = reason
+        self.received = received
+        self.published = published
+        self.timings = timings
+    }
 }
 
 /// See the head of this file. Safe from any thread: what waits is behind a lock, the database belongs to the thread.
@@ -52,7 +71,7 @@ package final class History: Sendable {
     private let database: DatabaseQueue
     private let keep: Duration
     private let log: Logger
-    /// Whether the file was made by this start, so that it should be filled from the outbox.
+    /// Whether the file was begun by this start, so that it should be filled from the outbox.
     package let isNew: Bool
 
     /// Opens `history.sqlite`; a damaged one is moved aside and a new one made.
@@ -60,17 +79,19 @@ package final class History: Sendable {
     /// - Parameter keep: images received longer ago are removed.
     package init(state folder: FilePath, keep: Duration, log: Logger) throws {
         let path = folder.appending("history.sqlite")
-        isNew = try Files.statusIfPresent(path) == nil
+        let isMissing = try Files.statusIfPresent(path) == nil
         self.keep = keep
         self.log = log
         wakeUp = try WakeUp()
         do {
             database = try Self.open(path)
-        } catch {
+            isNew = isMissing
+        } catch let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode) {
             log.warning("\(path.escaped) is damaged (\(error)); it is kept as history.sqlite.damaged and begun anew")
             try Files.rename(path, to: folder.appending("history.sqlite.damaged"))
             for suffix in ["-wal", "-shm"] { try? Files.unlink(folder.appending("history.sqlite" + suffix)) }
             database = try Self.open(path)
+            isNew = true
         }
     }
 

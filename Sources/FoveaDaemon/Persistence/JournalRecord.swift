@@ -29,14 +29,14 @@ package struct Outcome: Sendable, Equatable {
 /// A line is `CRC-32C in 8 hexadecimal digits, space, JSON of strings, tab, the document, line end`, so that an
 /// administrator can read and search it with the usual tools. A line that was cut or damaged by a crash fails its sum
 /// and ends the replay.
-enum JournalRecord: Sendable, Equatable {
+package enum JournalRecord: Sendable, Equatable {
     /// The outcome is decided. Once this line is on disk, it is what happens, whatever is killed when.
     case commit(Outcome)
     /// The outcome stands in the outbox at this path (below the outbox).
     case published(DropID, FilePath)
 
     /// The line, its line end included.
-    var line: [UInt8] {
+    package var line: [UInt8] {
         var writer = JSONWriter(capacity: 1536)
         switch self {
         case .commit(let outcome):
@@ -57,21 +57,25 @@ enum JournalRecord: Sendable, Equatable {
         }
         var body = writer.bytes
         if case .commit(let outcome) = self { body += outcome.document }
-        let sum = String(crc32c(body), radix: 16)
-        var line = Array((String(repeating: "0", count: 8 - sum.utf8.count) + sum + " ").utf8)
+        var line = Self.sum(body)
         line.reserveCapacity(10 + body.count)
+        line.append(0x20)
         line += body
         line.append(0x0A)
         return line
     }
 
+    /// In 8 lower-case hexadecimal digits.
+    private static func sum(_ body: some Collection<UInt8>) -> [UInt8] {
+        let sum = String(crc32c(body), radix: 16)
+        return Array((String(repeating: "0", count: 8 - sum.utf8.count) + sum).utf8)
+    }
+
     /// Reads a line without its line end; nil where it is not whole.
-    init?(line: ArraySlice<UInt8>) {
-        guard line.count > 9, line[line.startIndex + 8] == 0x20,
-            let sum = UInt32(String(decoding: line.prefix(8), as: UTF8.self), radix: 16)
-        else { return nil }
+    package init?(line: ArraySlice<UInt8>) {
+        guard line.count > 9, line[line.startIndex + 8] == 0x20 else { return nil }
         let body = line.dropFirst(9)
-        guard sum == crc32c(body), let tab = body.firstIndex(of: 0x09),
+        guard line.prefix(8).elementsEqual(Self.sum(body)), let tab = body.firstIndex(of: 0x09),
             let members = try? JSONDecoder().decode([String: String].self, from: Data(body[..<tab]))
         else { return nil }
         func path(_ key: String) -> FilePath? { members[key].map { FilePath(bytes: percentUnescaped($0)) } }
@@ -86,7 +90,7 @@ enum JournalRecord: Sendable, Equatable {
 }
 
 /// CRC-32C (Castagnoli; RFC 3720, appendix B.4), as iSCSI, ext4 and TensorBoard's event files have it.
-func crc32c(_ bytes: some Collection<UInt8>) -> UInt32 {
+package func crc32c(_ bytes: some Collection<UInt8>) -> UInt32 {
     var sum: UInt32 = ~0
     crc32cTable.withUnsafeBufferPointer { table in
         for byte in bytes { sum = table[Int((sum ^ UInt32(byte)) & 0xFF)] ^ (sum >> 8) }

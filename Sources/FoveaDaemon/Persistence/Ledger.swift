@@ -2,7 +2,7 @@
 //
 // An image is in the inbox, in the spool or in the outbox, and moves by rename. What decides is the journal:
 //
-//     claim     rename  inbox/a/cat.png → spool/<id>/a/cat.png      the spool says of itself what it holds
+//     claim     rename  inbox/a/cat.png → spool/<id>.a%2Fcat.png    the spool says of itself what it holds
 //     commit    append the outcomes of a batch to the journal, one fdatasync
 //     publish   the document first, the image second, neither over anything that is there
 //     mark      append `published`, not synced: after a crash the same publication is recognised and not repeated
@@ -49,6 +49,8 @@ package final class Ledger {
     private var journalSize = 0
     /// Committed and not yet published, in order.
     package private(set) var unpublished: [Outcome] = []
+    /// The outcome whose publication failed half-way, so that some of it may be in the outbox.
+    private var interrupted: DropID?
     /// Folders in the outbox known to exist.
     private var knownFolders: Set<FilePath> = []
 
@@ -81,19 +83,24 @@ package final class Ledger {
         let source = inbox.pushing(file)
         guard let status = try Files.statusIfPresent(source), status.isRegular else { return nil }
         let id = DropID(received: received)
-        let folder = spool.appending(id.description)
-        let target = folder.pushing(file)
-        try Files.makeDirectory(folder, mode: 0o700)
+        let place = SpoolPlace(id, file, in: spool)
         do throws(SystemError) {
-            if file.components.count > 1 { try Files.makeDirectories(target.removingLastComponent(), mode: 0o700) }
+            if place.folder != nil { try Files.makeDirectories(place.path.removingLastComponent(), mode: 0o700) }
             do throws(SystemError) {
-                try Files.rename(source, to: target)
+                try Files.rename(source, to: place.path)
             } catch  where error.errno == .improperLink {
                 // Another file system: a copy under a name that recovery removes, whole and synced before it counts.
-                try Self.copy(source, to: folder.appending(Self.partialName), thenRenameTo: target, replace: true)
-                try Files.unlink(source)
+                let partial = spool.appending("\(Self.partialPrefix)\(id)")
+                try Self.copy(source, to: partial, thenRenameTo: place.path, replace: true)
+                do throws(SystemError) {
+                    try Files.unlink(source)
+                } catch {
+                    // Not ours to take: a copy would be a second image.
+                    try? Files.unlink(place.path)
+                    throw error
+                }
             }
-            return ClaimedImage(id: id, file: file, path: target)
+            return ClaimedImage(id: id, file: file, path: place.path)
         } catch {
             removeSpoolFolder(id, file)
             if error.errno == .noSuchFileOrDirectory { return nil }
@@ -101,7 +108,7 @@ package final class Ledger {
         }
     }
 
-    private static let partialName = ".fovea-partial"
+    private static let partialPrefix = ".partial-"
 
     /// Puts an image that has no outcome back where it came from, under a free name.
     package func unclaim(_ image: ClaimedImage) throws(SystemError) {
@@ -110,7 +117,10 @@ package final class Ledger {
             let name = OutboxNames.name(image.file.lastComponent!, number: number, suffix: "")
             let target = inbox.pushing(image.file.removingLastComponent()).appending(name)
             do throws(SystemError) {
-                try Self.move(image.path, to: target, staging: target)
+                // Across file systems by a copy whose name is junk to everybody who looks into the inbox.
+                try Self.move(
+                    image.path, to: target,
+                    staging: target.removingLastComponent().appending(".fovea-\(image.id).tmp"))
                 removeSpoolFolder(image.id, image.file)
                 return
             } catch  where error.errno == .fileExists {
@@ -134,7 +144,8 @@ package final class Ledger {
             journalSize += lines.count
         } catch {
             // A failed write may have left half a line, a failed sync is final for its descriptor (fsync(2)): what
-            // counts goes into a new file.
+            // counts goes into a new file. The old one backed documents that are not on disk yet.
+            try Files.syncFileSystem(of: outbox)
             try rewriteJournal(unpublished + outcomes)
         }
         unpublished += outcomes
@@ -172,19 +183,25 @@ package final class Ledger {
         var count = 0
         defer { unpublished.removeFirst(count) }
         for outcome in unpublished {
-            let path = try publish(outcome, mayBeThere: false)
+            let path: FilePath
+            do throws(SystemError) {
+                var search = EarlierPublications()
+                let earlier = outcome.id == interrupted ? try finishEarlier(outcome, &search) : .none
+                if case .found(let found) = earlier { path = found } else { path = try publishAnew(outcome) }
+                interrupted = nil
+            } catch {
+                interrupted = outcome.id
+                throw error
+            }
             mark(outcome.id, at: path)
             count += 1
             done(outcome, path)
         }
     }
 
-    /// - Parameter mayBeThere: after a crash: look for an earlier publication of the same outcome first.
-    private func publish(_ outcome: Outcome, mayBeThere: Bool) throws(SystemError) -> FilePath {
-        let folder = FilePath(outcome.folder).pushing(outcome.file.removingLastComponent())
-        let image = spool.appending(outcome.id.description).pushing(outcome.file)
-        if mayBeThere, let path = try finishEarlierPublication(of: outcome, in: folder, image: image) { return path }
-
+    private func publishAnew(_ outcome: Outcome) throws(SystemError) -> FilePath {
+        let folder = try folder(for: outcome)
+        let image = SpoolPlace(outcome.id, outcome.file, in: spool).path
         let staged = outbox.appending(OutboxNames.staging).appending("\(outcome.id).json")
         let absolute = outbox.pushing(folder)
         try ensureFolder(absolute)
@@ -213,6 +230,10 @@ package final class Ledger {
                 continue
             } catch  where error.errno == .noSuchFileOrDirectory {
                 // Somebody took the image out of the spool. Its result stands; there is no image to put beside it.
+            } catch {
+                // No document without its image; where even this fails, `interrupted` finds it.
+                try? Files.rename(documentTarget, to: staged)
+                throw error
             }
             removeSpoolFolder(outcome.id, outcome.file)
             return folder.appending(name)
@@ -227,37 +248,86 @@ package final class Ledger {
         return (name, folder.appending(name), folder.appending(document))
     }
 
-    /// Looks among the names of an outcome for one whose document is this outcome's; moves the image there if it has
-    /// not been moved yet.
-    private func finishEarlierPublication(
-        of outcome: Outcome, in folder: FilePath, image: FilePath
-    ) throws(SystemError) -> FilePath? {
-        let absolute = outbox.pushing(folder)
-        var number = 1
-        while true {
-            let (name, imageTarget, documentTarget) = targets(outcome, absolute, number)
-            let documentStatus = try Files.statusIfPresent(documentTarget)
-            if documentStatus == nil, try Files.statusIfPresent(imageTarget) == nil { return nil }
-            if let documentStatus, documentStatus.isRegular,
-                documentStatus.size == outcome.document.count + 1,
-                try Files.read(documentTarget).dropLast() == outcome.document[...]
+    /// Where an outcome belongs below the outbox. Where one of its folders is a file there (an image without an
+    /// extension whose name came back as a folder's), the folder above takes it, so that it holds up nothing.
+    private func folder(for outcome: Outcome) throws(SystemError) -> FilePath {
+        var folder = FilePath(outcome.folder)
+        for component in outcome.file.removingLastComponent().components {
+            let inner = folder.appending(component)
+            if let status = try Files.statusIfPresent(outbox.pushing(inner), followingLinks: true), !status.isDirectory
             {
-                if try Files.statusIfPresent(image) != nil {
-                    do throws(SystemError) {
-                        try Self.move(
-                            image, to: imageTarget,
-                            staging: outbox.appending(OutboxNames.staging).appending("\(outcome.id).image"))
-                    } catch  where error.errno == .fileExists {
-                        // The image's name was taken between document and image: begin again under another.
-                        try Files.unlink(documentTarget)
-                        return nil
-                    }
-                }
-                removeSpoolFolder(outcome.id, outcome.file)
-                return folder.appending(name)
+                return folder
             }
-            number += 1
+            folder = inner
         }
+        return folder
+    }
+
+    /// What has become of a publication that a crash may have cut.
+    private enum Earlier {
+        /// It had not begun.
+        case none
+        /// It is complete now, with the image at this path.
+        case found(FilePath)
+        /// It was complete, and its owner has taken it away.
+        case takenAway
+    }
+
+    /// Completes an earlier publication of an outcome. It is known by its document; a document that lost its content
+    /// in a power cut is known by being this outcome's but for bytes that are missing or zero, and is written again.
+    private func finishEarlier(
+        _ outcome: Outcome, _ search: inout EarlierPublications
+    ) throws(SystemError) -> Earlier {
+        let folder = try folder(for: outcome)
+        let absolute = outbox.pushing(folder)
+        let image = SpoolPlace(outcome.id, outcome.file, in: spool).path
+        let imageWaits = try Files.statusIfPresent(image) != nil
+        for number in try search.numbers(of: outcome, in: absolute) {
+            let (name, imageTarget, documentTarget) = targets(outcome, absolute, number)
+            let document = try content(of: documentTarget, of: outcome)
+            if document == .other { continue }
+            let imageIsThere = try Files.statusIfPresent(imageTarget) != nil
+            if document == .torn {
+                // The image is in one of the two places, or this is the document of another.
+                guard imageWaits != imageIsThere else { continue }
+                try rewrite(outcome, at: documentTarget)
+            }
+            if imageWaits {
+                do throws(SystemError) {
+                    try Self.move(
+                        image, to: imageTarget,
+                        staging: outbox.appending(OutboxNames.staging).appending("\(outcome.id).image"))
+                } catch  where error.errno == .fileExists {
+                    // The image's name was taken between document and image: begin again under another.
+                    try Files.unlink(documentTarget)
+                    return .none
+                }
+            }
+            removeSpoolFolder(outcome.id, outcome.file)
+            return .found(folder.appending(name))
+        }
+        // The image leaves the spool last.
+        return imageWaits ? .none : .takenAway
+    }
+
+    private enum Content { case whole, torn, other }
+
+    /// What stands where an outcome's document should.
+    private func content(of path: FilePath, of outcome: Outcome) throws(SystemError) -> Content {
+        guard let status = try Files.statusIfPresent(path), status.isRegular,
+            status.size <= outcome.document.count + 1
+        else { return .other }
+        let expected = outcome.document + [0x0A]
+        let found = try Files.read(path)
+        if found == expected { return .whole }
+        return zip(found, expected).allSatisfy { $0 == $1 || $0 == 0 } ? .torn : .other
+    }
+
+    /// Puts the document over a torn one.
+    private func rewrite(_ outcome: Outcome, at path: FilePath) throws(SystemError) {
+        let staged = outbox.appending(OutboxNames.staging).appending("\(outcome.id).json")
+        try writeDocument(outcome.document, to: staged)
+        try Files.rename(staged, to: path)
     }
 
     private func ensureFolder(_ folder: FilePath) throws(SystemError) {
@@ -274,9 +344,10 @@ package final class Ledger {
     }
 
     private func removeSpoolFolder(_ id: DropID, _ file: FilePath) {
-        let root = spool.appending(id.description)
-        var folder = root.pushing(file).removingLastComponent()
-        while folder != spool, folder.starts(with: root) {
+        let place = SpoolPlace(id, file, in: spool)
+        guard let root = place.folder else { return }
+        var folder = place.path.removingLastComponent()
+        while folder.starts(with: root) {
             try? Files.removeDirectory(folder)
             folder.removeLastComponent()
         }
@@ -353,12 +424,21 @@ package final class Ledger {
             }
             recovery.tornBytes = bytes.count - start
         }
+        // Those whose place is known first: what is left among torn documents then belongs to the others, which were
+        // published in the order of the journal. A name that was used again belongs to the last.
+        let lastAt = Dictionary(
+            commits.compactMap { outcome in published[outcome.id].map { ($0, outcome.id) } }, uniquingKeysWith: { $1 })
         for outcome in commits {
-            if let path = published[outcome.id] {
-                try restoreTornDocument(outcome, at: path)
-                recovery.outcomes.append((outcome, path))
-            } else {
-                recovery.outcomes.append((outcome, try publish(outcome, mayBeThere: true)))
+            guard let path = published[outcome.id] else { continue }
+            if lastAt[path] == outcome.id { try restoreTornDocument(outcome, at: path) }
+            recovery.outcomes.append((outcome, path))
+        }
+        var search = EarlierPublications()
+        for outcome in commits where published[outcome.id] == nil {
+            switch try finishEarlier(outcome, &search) {
+            case .found(let path): recovery.outcomes.append((outcome, path))
+            case .none: recovery.outcomes.append((outcome, try publishAnew(outcome)))
+            case .takenAway: break
             }
         }
         recovery.images = try spooledImages()
@@ -367,31 +447,28 @@ package final class Ledger {
         return recovery
     }
 
-    /// After a power cut a published document may be there and empty. One that its user has moved or deleted stays so.
+    /// After a power cut a published document may be there and empty. One that its user has moved, changed or deleted
+    /// stays so.
     private func restoreTornDocument(_ outcome: Outcome, at path: FilePath) throws(SystemError) {
         let target = outbox.pushing(FilePath(bytes: path.bytes + Array(outcome.documentSuffix.utf8)))
-        guard let status = try Files.statusIfPresent(target), status.isRegular else { return }
-        let expected = outcome.document
-        guard status.size <= expected.count + 1 else { return }
-        let found = try Files.read(target)
-        if found.count < expected.count + 1 || found.allSatisfy({ $0 == 0 }) {
-            try Files.replace(target, with: expected + [0x0A])
-        }
+        if try content(of: target, of: outcome) == .torn { try rewrite(outcome, at: target) }
     }
 
     private func spooledImages() throws(SystemError) -> [ClaimedImage] {
         var images: [ClaimedImage] = []
-        for component in try Files.list(spool) {
-            guard let id = DropID(component.string) else { continue }
-            let root = spool.appending(component)
-            try? Files.unlink(root.appending(Self.partialName))
-            guard let file = try Self.firstFile(below: root, path: FilePath()) else {
-                try Files.removeTree(root)
-                continue
+        for name in try Files.list(spool) {
+            if name.string.hasPrefix(Self.partialPrefix) { try Files.unlink(spool.appending(name)) }
+            guard let (id, known) = SpoolPlace.parse(name) else { continue }
+            let place = spool.appending(name)
+            if let file = known {
+                images.append(ClaimedImage(id: id, file: file, path: place))
+            } else if let file = try Self.firstFile(below: place, path: FilePath()) {
+                images.append(ClaimedImage(id: id, file: file, path: place.pushing(file)))
+            } else {
+                try Files.removeTree(place)
             }
-            try forgetCopiedSource(file, copy: root.pushing(file))
-            images.append(ClaimedImage(id: id, file: file, path: root.pushing(file)))
         }
+        for image in images { try forgetCopiedSource(image.file, copy: image.path) }
         return images.sorted { $0.id < $1.id }
     }
 
@@ -423,36 +500,5 @@ package final class Ledger {
         guard always || journalSize > compactionSize || journal == nil else { return }
         try Files.syncFileSystem(of: outbox)
         try rewriteJournal(unpublished)
-    }
-}
-
-/// Finds a free number among names that are mostly taken from 1 up, in a number of tries that grows with its logarithm:
-/// a camera that calls every picture `image.png` must not make the ten-thousandth a matter of ten thousand tries.
-private struct CandidateNumbers {
-    private(set) var current = 1
-    /// Known to be taken.
-    private var low = 0
-    /// Known to be free; nil until one is found.
-    private var high: Int?
-
-    /// `current` was found taken.
-    mutating func taken() {
-        low = current
-        if let high, high > low + 1 {
-            current = (low + high) / 2
-        } else if let high, high > low {
-            current = high
-        } else {
-            high = nil
-            current = low < 8 ? low + 1 : low * 2
-        }
-    }
-
-    /// `current` was found free. True when a lower one should be tried first.
-    mutating func advanceToLowestFree() -> Bool {
-        guard current > low + 1 else { return false }
-        high = current
-        current = (low + current) / 2
-        return true
     }
 }

@@ -3,9 +3,9 @@ import FoveaPipeline
 import FoveaSystem
 
 /// From a worker's answer to the documents: pure functions.
-enum Records {
+package enum Records {
     /// The indices of the largest values, largest first; of equal ones the first.
-    static func best(_ values: [Float], count: Int) -> [Int] {
+    package static func best(_ values: [Float], count: Int) -> [Int] {
         var best: [Int] = []
         for index in values.indices {
             guard best.count < count || values[index] > values[best[best.count - 1]] else { continue }

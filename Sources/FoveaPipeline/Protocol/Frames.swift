@@ -60,19 +60,19 @@ package enum WorkerProtocol {
 }
 
 /// Puts the frames of a message together.
-struct FrameAssembler {
+package struct FrameAssembler {
     /// The most bytes of payload in a message.
     let limit: Int
     private var kind: UInt8?
     private var payload: [UInt8] = []
 
-    init(limit: Int) { self.limit = limit }
+    package init(limit: Int) { self.limit = limit }
 
     /// Whether the first frame of a message has come and its last has not.
-    var isInside: Bool { kind != nil }
+    package var isInside: Bool { kind != nil }
 
     /// Takes a frame; the whole message when it was the last one.
-    mutating func add(_ frame: [UInt8]) throws(WorkerProtocolError) -> (kind: UInt8, payload: [UInt8])? {
+    package mutating func add(_ frame: [UInt8]) throws(WorkerProtocolError) -> (kind: UInt8, payload: [UInt8])? {
         guard frame.count >= WorkerProtocol.headerSize, frame[0] == 0x46, frame[1] == 0x56 else {
             throw WorkerProtocolError("a frame does not begin as one")
         }

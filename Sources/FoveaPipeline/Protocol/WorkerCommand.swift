@@ -101,7 +101,7 @@ package enum WorkerCommand: Sendable, Equatable {
     private enum Kind: UInt8 { case start = 1, classify, preview, decode, stop }
 
     /// Sends the command in one message.
-    func send(to socket: FileDescriptor, blocking: Bool) throws {
+    package func send(to socket: FileDescriptor, blocking: Bool) throws {
         var writer = ByteWriter()
         var descriptors: [FileDescriptor] = []
         let kind: Kind
@@ -133,7 +133,7 @@ package enum WorkerCommand: Sendable, Equatable {
     }
 
     /// Reads a command. On an error the descriptors are still the caller's to close.
-    init(kind: UInt8, payload: [UInt8], descriptors: [FileDescriptor]) throws(WorkerProtocolError) {
+    package init(kind: UInt8, payload: [UInt8], descriptors: [FileDescriptor]) throws(WorkerProtocolError) {
         guard let kind = Kind(rawValue: kind) else { throw WorkerProtocolError("unknown command \(kind)") }
         var reader = ByteReader(payload)
         var expected = 0

@@ -65,6 +65,18 @@ package struct WorkerHello: Codable, Sendable, Equatable {
         package let details: JSONValue
         /// The library's file.
         package let library: String
+
+        package init(
+            plugin: String, version: String, kind: PluginKind, parameters: JSONValue, details: JSONValue,
+            library: String
+        ) {
+            self.plugin = plugin
+            self.version = version
+            self.kind = kind
+            self.parameters = parameters
+            self.details = details
+            self.library = library
+        }
     }
 
     /// Milliseconds.

@@ -135,7 +135,7 @@ package enum WorkerMessage: Sendable, Equatable {
     private static let mostPixelBytes = WorkerCommand.largestSide * WorkerCommand.largestSide * 3
     private static let mostThumbnailBytes = 1 << 20
 
-    func send(to socket: FileDescriptor) throws {
+    package func send(to socket: FileDescriptor) throws {
         var writer = ByteWriter()
         let kind: Kind
         switch self {
@@ -175,7 +175,7 @@ package enum WorkerMessage: Sendable, Equatable {
         try WorkerProtocol.send(kind: kind.rawValue, payload: writer.bytes, to: socket, blocking: true)
     }
 
-    init(kind: UInt8, payload: [UInt8]) throws(WorkerProtocolError) {
+    package init(kind: UInt8, payload: [UInt8]) throws(WorkerProtocolError) {
         guard let kind = Kind(rawValue: kind) else { throw WorkerProtocolError("unknown message \(kind)") }
         var reader = ByteReader(payload)
         switch kind {

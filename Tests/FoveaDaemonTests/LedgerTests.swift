@@ -1,0 +1,199 @@
+import FoveaControl
+import FoveaDaemon
+import FoveaSystem
+import FoveaTestKit
+import Glibc
+import SystemPackage
+import Testing
+
+@Suite struct LedgerTests {
+    private let fixture: LedgerFixture
+
+    init() throws { fixture = try LedgerFixture() }
+
+    /// Claims, commits and publishes; the paths told.
+    @discardableResult
+    private func process(_ images: [ClaimedImage], label: String = "cat") throws -> [String] {
+        var paths: [String] = []
+        try fixture.ledger.commit(images.map { fixture.outcome($0, label: label) })
+        try fixture.ledger.publish { paths.append($1.escaped) }
+        return paths
+    }
+
+    @Test func oneImageGoesAllTheWay() throws {
+        let image = try fixture.claim("a/b/cat.png", "meow")
+        #expect(image.file == "a/b/cat.png" && image.path.starts(with: fixture.spool))
+        #expect(try fixture.files(fixture.inbox).isEmpty, "it is still in the inbox")
+        #expect(try fixture.published().isEmpty)
+        let outcome = fixture.outcome(image)
+        try fixture.ledger.commit([outcome])
+        #expect(fixture.ledger.unpublished == [outcome])
+        #expect(try fixture.published().isEmpty)
+        var told: [(Outcome, FilePath)] = []
+        try fixture.ledger.publish { told.append(($0, $1)) }
+        #expect(told.count == 1 && told[0].0 == outcome && told[0].1 == "cat/a/b/cat.png")
+        #expect(
+            try fixture.published() == ["cat/a/b/cat.png": "meow", "cat/a/b/cat.png.json": text(outcome.document)])
+        #expect(try fixture.isAtRest())
+        // Emptied folders of the inbox stay: they are their owner's.
+        #expect(try Files.status(fixture.inbox.pushing("a/b")).isDirectory)
+    }
+
+    @Test func failedOnesHaveTheirOwnSuffix() throws {
+        #expect(try process([try fixture.claim("x.png", "x")], label: "failed") == ["failed/x.png"])
+        #expect(try Set(fixture.published().keys) == ["failed/x.png", "failed/x.png.error.json"])
+    }
+
+    @Test func whatIsNotThereIsNotClaimed() throws {
+        #expect(try fixture.ledger.claim("none.png") == nil)
+        #expect(symlink("/etc/passwd", fixture.inbox.appending("link").string) == 0)
+        #expect(mkfifo(fixture.inbox.appending("fifo").string, 0o600) == 0)
+        try Files.makeDirectory(fixture.inbox.appending("x.png"))
+        for name in ["link", "fifo", "x.png"] { #expect(try fixture.ledger.claim(FilePath(name)) == nil) }
+        #expect(try Files.list(fixture.spool).isEmpty)
+    }
+
+    @Test func namesTakenGetNumbers() throws {
+        let paths = try (0..<4).map { try process([try fixture.claim("cat.png", "\($0)")])[0] }
+        #expect(paths == ["cat/cat.png", "cat/cat-2.png", "cat/cat-3.png", "cat/cat-4.png"])
+        for (number, path) in paths.enumerated() { #expect(try fixture.published()[path] == "\(number)") }
+        #expect(try fixture.documents().count == 4)
+    }
+
+    @Test func anImageOrADocumentAloneTakesTheName() throws {
+        try fixture.folder.write("outbox/cat/cat.png", Array("mine".utf8))
+        try fixture.folder.write("outbox/cat/cat-2.png.json", Array("mine".utf8))
+        #expect(try process([try fixture.claim("cat.png", "c")]) == ["cat/cat-3.png"])
+        #expect(try fixture.published()["cat/cat.png"] == "mine")
+        #expect(try fixture.published()["cat/cat-2.png.json"] == "mine")
+    }
+
+    @Test func manyOfOneName() throws {
+        var images: [ClaimedImage] = []
+        for number in 0..<150 { images.append(try fixture.claim("image.png", "\(number)")) }
+        let paths = try process(images)
+        #expect(Set(paths).count == 150)
+        #expect(Set(paths) == Set((1...150).map { $0 == 1 ? "cat/image.png" : "cat/image-\($0).png" }))
+        let published = try fixture.published()
+        for (number, path) in paths.enumerated() { #expect(published[path] == "\(number)") }
+        #expect(published.count == 300)
+        #expect(try Set(fixture.documents()) == Set(images.map(\.id.description)))
+    }
+
+    @Test func namesThatAreNotText() throws {
+        let file = FilePath(bytes: [0xFF, 0x2F, 0xE4, 0x2E, 0x70, 0x6E, 0x67])
+        try Files.makeDirectory(fixture.inbox.pushing(file).removingLastComponent())
+        try Files.replace(fixture.inbox.pushing(FilePath(bytes: [0xFF, 0x2F, 0x78])), with: [1])
+        try Files.rename(fixture.inbox.pushing(FilePath(bytes: [0xFF, 0x2F, 0x78])), to: fixture.inbox.pushing(file))
+        let image = try #require(try fixture.ledger.claim(file))
+        try fixture.ledger.commit([fixture.outcome(image)])
+        #expect(try fixture.restart().outcomes.first?.path.bytes == Array("cat/".utf8) + file.bytes)
+        #expect(try Files.read(fixture.outbox.appending("cat").pushing(file)) == [1])
+    }
+
+    @Test func veryLongNamesKeepTheirDocument() throws {
+        let name = String(repeating: "n", count: 246) + ".png"
+        let paths = try process([try fixture.claim(name, "1"), try fixture.claim(name, "2")])
+        #expect(Set(paths).count == 2)
+        #expect(try fixture.documents().count == 2 && fixture.isAtRest())
+    }
+
+    /// What was a file's name may become a folder's name: the image behind it must not hold up all others.
+    @Test func aFolderThatIsAFileInTheOutbox() throws {
+        try process([try fixture.claim("a", "file")])
+        try Files.makeDirectory(fixture.inbox.appending("a"))
+        let path = try process([try fixture.claim("a/cat.png", "deep")])[0]
+        #expect(try fixture.published()[path] == "deep")
+        #expect(try fixture.published()["cat/a"] == "file")
+        #expect(try fixture.documents().count == 2 && fixture.isAtRest())
+        #expect(try fixture.restart().images.isEmpty)
+        #expect(try fixture.documents().count == 2)
+    }
+
+    @Test func unclaimPutsItBack() throws {
+        let image = try fixture.claim("a/cat.png", "first")
+        try fixture.drop("a/cat.png", "second")
+        try fixture.ledger.unclaim(image)
+        #expect(try fixture.files(fixture.inbox) == ["a/cat.png": "second", "a/cat-2.png": "first"])
+        #expect(try Files.list(fixture.spool).isEmpty)
+    }
+
+    @Test func anImageTakenOutOfTheSpoolKeepsItsResult() throws {
+        let image = try fixture.claim("cat.png", "c")
+        try Files.unlink(image.path)
+        #expect(try process([image]) == ["cat/cat.png"])
+        #expect(try fixture.documents() == [image.id.description])
+        #expect(try fixture.isAtRest())
+    }
+
+    @Test func compactionKeepsWhatIsNotPublished() throws {
+        fixture.ledger.compactionSize = 0
+        for number in 0..<20 { try process([try fixture.claim("\(number).png", "x")]) }
+        let waiting = try fixture.claim("w.png", "w")
+        try fixture.ledger.commit([fixture.outcome(waiting)])
+        let before = try Files.status(fixture.journal).size
+        try fixture.ledger.compact()
+        let lines = try Files.read(fixture.journal).split(separator: 0x0A)
+        #expect(try Files.status(fixture.journal).size < before)
+        #expect(lines.map { JournalRecord(line: $0) } == [.commit(fixture.outcome(waiting))])
+        try fixture.restart()
+        #expect(try fixture.documents().count == 21)
+    }
+
+    // MARK: - Disks that fail
+
+    @Test func aCommitThatFailsSucceedsLater() throws {
+        let first = fixture.outcome(try fixture.claim("a.png", "a"))
+        let second = fixture.outcome(try fixture.claim("b.png", "b"))
+        try fixture.ledger.commit([first])
+        // A folder in the journal's place, which no rename replaces; the open journal is closed by making it fail.
+        try Files.unlink(fixture.journal)
+        try Files.makeDirectory(fixture.journal)
+        try Files.replace(fixture.journal.appending("x"), with: [])
+        #expect(throws: SystemError.self) { try fixture.ledger.compact(always: true) }
+        #expect(throws: SystemError.self) { try fixture.ledger.commit([second]) }
+        #expect(fixture.ledger.unpublished == [first], "what is not on disk must not be published")
+        #expect(throws: SystemError.self) { try fixture.ledger.commit([second]) }
+
+        try Files.removeTree(fixture.journal)
+        try fixture.ledger.commit([second])
+        #expect(fixture.ledger.unpublished == [first, second])
+        try fixture.restart()
+        #expect(try fixture.documents() == [first, second].map(\.id.description).sorted())
+        #expect(try fixture.isAtRest())
+    }
+
+    /// An outbox that cannot be written: nothing is lost, nothing is published twice.
+    @Test func aPublicationThatFailsSucceedsLater() throws {
+        let images = try (0..<3).map { try fixture.claim("c\($0).png", "\($0)") }
+        try fixture.ledger.commit(images.map { fixture.outcome($0) })
+        // Where the label's folder should be there is a file.
+        try Files.replace(fixture.outbox.appending("cat"), with: [])
+        for _ in 0..<3 { #expect(throws: SystemError.self) { try fixture.ledger.publish { _, _ in } } }
+        #expect(fixture.ledger.unpublished.count == 3)
+        try Files.unlink(fixture.outbox.appending("cat"))
+        var count = 0
+        try fixture.ledger.publish { _, _ in count += 1 }
+        #expect(count == 3)
+        #expect(try fixture.documents() == images.map(\.id.description).sorted() && fixture.isAtRest())
+    }
+
+    /// The document is in place and the image cannot follow: trying again must not file a second document.
+    @Test func anImageThatCannotBeMovedIsNotPublishedTwice() throws {
+        // A name so long that it has a folder of its own in the spool.
+        let name = String(repeating: "n", count: 240) + ".png"
+        let image = try fixture.claim(name, "c")
+        try fixture.ledger.commit([fixture.outcome(image)])
+        // Its folder in the spool is a file now: the move fails with ENOTDIR.
+        let (root, aside) = (fixture.spool.appending(image.id.description), fixture.state.appending("aside"))
+        try Files.rename(root, to: aside)
+        try Files.replace(root, with: [])
+        for _ in 0..<3 { #expect(throws: SystemError.self) { try fixture.ledger.publish { _, _ in } } }
+        #expect(try fixture.documents().count <= 1)
+        try Files.unlink(root)
+        try Files.rename(aside, to: root)
+        try fixture.ledger.publish { _, _ in }
+        #expect(try Set(fixture.published().keys) == ["cat/\(name)", "cat/\(name).json"])
+        #expect(try fixture.isAtRest())
+    }
+}

@@ -1,0 +1,29 @@
+import FoveaSystem
+import Glibc
+import SystemPackage
+
+/// A folder for one test, removed with all in it when the object goes.
+final class Folder {
+    let path: FilePath
+
+    init() throws {
+        var template = Array("/tmp/fovea-system-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw SystemError("mkdtemp", errno: Errno(rawValue: errno)) }
+        path = FilePath(platformString: template)
+    }
+
+    deinit { try? Files.removeTree(path) }
+}
+
+/// SplitMix64: the same numbers from the same seed.
+struct SeededRandom: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
