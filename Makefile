@@ -17,7 +17,7 @@ SOURCES  := Package.swift Sources Plugins Tests Benchmarks
 PACKAGES := libc6-dev libstdc++-12-dev libinotifytools0-dev libpng-dev libopenblas-dev libjpeg62-turbo-dev \
             libsqlite3-dev libarchive-dev libssl-dev libseccomp-dev libmicrohttpd-dev libcurl4-openssl-dev pkg-config
 
-.PHONY: run test build install uninstall bench torture fuzz format lint clean packages help
+.PHONY: run test build install uninstall bench torture format lint clean packages help
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18

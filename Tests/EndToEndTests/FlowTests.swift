@@ -122,7 +122,7 @@ import Testing
     }
 
     @Test func withoutSpaceNothingIsTaken() throws {
-        let daemon = try RunningDaemon(["min-free": "1000000000GiB"])
+        let daemon = try RunningDaemon(["min-free": "500000TiB"])
         try daemon.drop(daemon.fixture.images.prefix(5))
         try eventually("five wait") { try daemon.status().queue.waiting == 5 }
         let status = try daemon.status()

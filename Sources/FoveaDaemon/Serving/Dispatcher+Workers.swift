@@ -5,7 +5,7 @@ import FoveaSystem
 import SystemPackage
 
 extension Dispatcher {
-    /// Longest time from spawn to hello. Long, because a new generation starts at idle priority on a busy machine.
+    /// Longest time from spawn to hello. Long, because a large model on a busy machine may take its time.
     private static let startLimit = 300_000_000_000
 
     private var workerStart: WorkerStart {
@@ -86,11 +86,12 @@ extension Dispatcher {
         }
     }
 
-    /// Ends workers that are over their time: the limit for each image of the batch they have, or for starting.
+    /// Ends the idle priority and the workers that are over their time: the limit for each image of the batch they have, or for starting.
     func checkDeadlines() {
         let now = monotonicNanoseconds()
         for generation in generations {
             for worker in generation.workers {
+                if let until = worker.idleUntil, now >= until { worker.wakeFromIdle() }
                 let limit: Int
                 switch (worker.state, worker.batches.first) {
                 case (.starting, _): limit = Self.startLimit

@@ -156,13 +156,6 @@ final class Dispatcher {
             let (events, jobs) = mailbox.take()
             for event in events { handle(event) }
             for job in jobs { job(self) }
-            let now = monotonicNanoseconds()
-            inbox.settle(now: now)
-            if now >= nextSecond { everySecond(now) }
-            takeImages(now)
-            sendBatches()
-            let isReadable = poll()
-            for worker in isReadable { receive(from: worker) }
             checkDeadlines()
             commitAndPublish()
             advanceGenerations()
@@ -172,6 +165,13 @@ final class Dispatcher {
                 return startFailure
             }
             if mode == .stopping, isFinished { break }
+            let now = monotonicNanoseconds()
+            inbox.settle(now: now)
+            if now >= nextSecond { everySecond(now) }
+            takeImages(now)
+            sendBatches()
+            // Last, when all that follows from what is known has been done: what comes next comes from outside.
+            for worker in poll() { receive(from: worker) }
         }
         endAll()
         return nil
@@ -187,6 +187,9 @@ final class Dispatcher {
         let now = monotonicNanoseconds()
         var until = nextSecond
         if let look = inbox.nextLook { until = min(until, look) }
+        for case let wakeUp? in workers.map(\.idleUntil) { until = min(until, wakeUp) }
+        // An image that failed before it reached a worker.
+        if !decided.isEmpty { until = min(until, trouble == nil ? now : retryAt) }
         // More to take, and a place for it: only look at what has come meanwhile.
         if canTake(now), inbox.readyCount > 0 { until = now }
         let milliseconds = max(0, (until - now + 999_999) / 1_000_000)

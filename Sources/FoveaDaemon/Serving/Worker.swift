@@ -28,7 +28,7 @@ final class Worker {
     private(set) var since = monotonicNanoseconds()
     private(set) var batchCount = 0
     private(set) var imageCount = 0
-    let isIdlePriority: Bool
+    private(set) var isIdlePriority: Bool
 
     /// Batches in flight, so that a worker never waits for its next one.
     static let depth = 2
@@ -44,7 +44,17 @@ final class Worker {
     var imagesInFlight: Int { batches.reduce(0) { $0 + $1.items.count } }
 
     /// To the priority of one that serves.
-    func wakeFromIdle() { if isIdlePriority { cl_set_idle(pid, 0) } }
+    func wakeFromIdle() {
+        if isIdlePriority { cl_set_idle(pid, 0) }
+        isIdlePriority = false
+    }
+
+    /// How long a worker loads at idle priority, in nanoseconds. On a machine with a moment to spare it is ready by
+    /// then; on a saturated one it would starve: ten seconds for what takes an eighth of a second of processor time.
+    private static let idleLimit = 250_000_000
+
+    /// When it gets the priority of the others, ready or not (monotonic nanoseconds); nil when it has it.
+    var idleUntil: Int? { isIdlePriority ? since + Self.idleLimit : nil }
 
     func send(_ batch: Batch, descriptors: [FileDescriptor]) throws {
         let images = zip(batch.items.indices, descriptors).map { WorkerImage(id: UInt64($0), descriptor: $1) }
