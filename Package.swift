@@ -98,9 +98,14 @@ let pluginLinkerSettings: [LinkerSetting] = [
     package.products.append(.library(name: file, type: .dynamic, targets: [name]))
 }
 
-plugin("Sharpen", file: "fovea-sharpen", dependencies: ["CKernels"])
-plugin("Normalize", file: "fovea-normalize", dependencies: ["CKernels"])
-plugin("ClassifierNet", file: "fovea-classifier-net", dependencies: ["CKernels", "FoveaNN", "FoveaModels"])
+/// The C side of a plugin in Swift, linked into each.
+package.targets.append(.target(name: "FoveaPluginKit", dependencies: ["CFoveaPlugin"], path: "Plugins/Kit"))
+
+plugin("Sharpen", file: "fovea-sharpen", dependencies: ["CKernels", "FoveaPluginKit"])
+plugin("Normalize", file: "fovea-normalize", dependencies: ["CKernels", "FoveaPluginKit"])
+plugin(
+    "ClassifierNet", file: "fovea-classifier-net",
+    dependencies: ["CKernels", "FoveaNN", "FoveaModels", "FoveaPluginKit"])
 plugin("ExampleC", file: "fovea-example-c")
 
 // MARK: - Tests

@@ -2,6 +2,7 @@ import CFoveaPlugin
 import CKernels
 import FoveaModels
 import FoveaNN
+import FoveaPluginKit
 import FoveaSystem
 import SystemPackage
 
@@ -10,14 +11,8 @@ import SystemPackage
 // It takes no parameters: what the network is stands under `network` in the model's config.json, so a new network needs
 // no new plugin. Everything is read and checked in `create`, while files can be opened.
 
-/// What `create` refuses, with the status that the host is told.
-struct Refusal: Error {
-    let status: fovea_status
-    let text: String
-}
-
 /// An instance: a network with its weights, on the calling thread alone.
-final class Classifier {
+final class Classifier: PluginInstance {
     /// Images in one pass of the network. Batches of any size are cut into these, which stay in the cache.
     private static let block = 16
 
@@ -25,20 +20,20 @@ final class Classifier {
     /// JSON.
     let description: String
 
-    init(arguments: fovea_create_args) throws(Refusal) {
+    init(_ arguments: fovea_create_args) throws(PluginRefusal) {
         try Self.checkParameters(arguments)
         guard let directory = arguments.model_directory else {
-            throw Refusal(status: FOVEA_ERROR_MODEL, text: "needs a model's folder, none was given")
+            throw PluginRefusal("needs a model's folder, none was given", FOVEA_ERROR_MODEL)
         }
         let folder = FilePath(platformString: directory)
         do {
             network = try Self.load(folder, arguments)
-        } catch let refusal as Refusal {
+        } catch let refusal as PluginRefusal {
             throw refusal
         } catch let error as ShapeError {
-            throw Refusal(status: FOVEA_ERROR_SHAPE, text: "\(error)")
+            throw PluginRefusal("\(error)", FOVEA_ERROR_SHAPE)
         } catch {
-            throw Refusal(status: FOVEA_ERROR_MODEL, text: "\(error)")
+            throw PluginRefusal("\(error)", FOVEA_ERROR_MODEL)
         }
         description =
             JSONValue.object([
@@ -49,9 +44,11 @@ final class Classifier {
             ]).text
     }
 
-    /// Probabilities, count × classes, of float images, count × height × width × channels.
-    func process(_ images: UnsafePointer<Float>, count: Int, _ probabilities: UnsafeMutablePointer<Float>) {
-        network.predict(images, count: count, probabilities: probabilities)
+    /// Float images, count × height × width × channels, to probabilities, count × classes.
+    func process(_ shape: fovea_shape, _ input: UnsafeRawPointer, _ output: UnsafeMutableRawPointer) {
+        network.predict(
+            input.assumingMemoryBound(to: Float.self), count: Int(shape.count),
+            probabilities: output.assumingMemoryBound(to: Float.self))
     }
 
     /// Touches all memory and whatever the matrix library makes on first use.
@@ -61,21 +58,21 @@ final class Classifier {
         network.predict(images, count: Self.block, probabilities: &scores)
     }
 
-    private static func checkParameters(_ arguments: fovea_create_args) throws(Refusal) {
+    private static func checkParameters(_ arguments: fovea_create_args) throws(PluginRefusal) {
         let text = arguments.parameters.map { String(cString: $0) } ?? "{}"
         let value: JSONValue
         do throws(StrictJSON.Failure) {
             value = try StrictJSON.parse(Array(text.utf8), depth: 8)
         } catch {
-            throw Refusal(status: FOVEA_ERROR_PARAMETERS, text: "\(error)")
+            throw PluginRefusal("\(error)", FOVEA_ERROR_PARAMETERS)
         }
         guard case .object(let members) = value else {
-            throw Refusal(status: FOVEA_ERROR_PARAMETERS, text: "the parameters must be an object")
+            throw PluginRefusal("the parameters must be an object", FOVEA_ERROR_PARAMETERS)
         }
         if let name = members.keys.sorted().first {
-            throw Refusal(
-                status: FOVEA_ERROR_PARAMETERS,
-                text: "unknown parameter \"\(name)\"; there are none: the network stands in config.json")
+            throw PluginRefusal(
+                "unknown parameter \"\(name)\"; there are none: the network stands in config.json",
+                FOVEA_ERROR_PARAMETERS)
         }
     }
 
@@ -84,20 +81,18 @@ final class Classifier {
         let configuration = try ModelConfiguration(
             bytes: ModelFolder.read(path, limit: ModelFolder.textLimit), subject: path.escaped)
         guard let description = configuration.network else {
-            throw Refusal(status: FOVEA_ERROR_MODEL, text: "\(path.escaped): network: missing")
+            throw PluginRefusal("\(path.escaped): network: missing", FOVEA_ERROR_MODEL)
         }
         let definition: NetworkDefinition = try description.decode()
         let given = Shape(
             height: Int(arguments.height), width: Int(arguments.width), channels: Int(arguments.channels))
         guard definition.input == given else {
-            throw Refusal(
-                status: FOVEA_ERROR_SHAPE, text: "the network takes \(definition.input), the chain gives \(given)")
+            throw PluginRefusal("the network takes \(definition.input), the chain gives \(given)", FOVEA_ERROR_SHAPE)
         }
         guard definition.classes == Int(arguments.classes), definition.classes == configuration.labels.count else {
-            throw Refusal(
-                status: FOVEA_ERROR_MODEL,
-                text: "the network has \(definition.classes) classes, the model \(configuration.labels.count) labels, "
-                    + "the chain \(arguments.classes)")
+            throw PluginRefusal(
+                "the network has \(definition.classes) classes, the model \(configuration.labels.count) labels, "
+                    + "the chain \(arguments.classes)", FOVEA_ERROR_MODEL)
         }
         let network = try Network(
             definition, maxBatch: min(block, max(1, Int(arguments.max_count))), mode: .inference, threads: 1)
