@@ -139,6 +139,10 @@ extension Dispatcher {
             log.notice(
                 "swap \(names): switched; load \(load) ms, golden \(golden) ms, drained \(receipt.drainedImages)")
             history.note("swap", "\(names): switched", time: receipt.switchedAt ?? .now())
+            if receipt.old == nil {
+                log.notice(
+                    "serving: images dropped into \(configuration.inbox.escaped) go to \(configuration.outbox.escaped)")
+            }
         case .refused:
             log.error("swap \(names): refused: \(receipt.reason ?? "")")
             history.note("swap", "\(names): refused: \(receipt.reason ?? "")")
