@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -123,6 +124,13 @@ uint64_t cl_address_space(void) {
 uint64_t cl_resident(void) {
     unsigned long size, resident;
     return statm(&size, &resident) == 0 ? (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+void cl_heap_trim(void) { malloc_trim(0); }
+
+uint64_t cl_heap_in_use(void) {
+    struct mallinfo2 info = mallinfo2();
+    return (uint64_t)info.uordblks + (uint64_t)info.hblkhd;
 }
 
 static int limit(int resource, uint64_t value) {

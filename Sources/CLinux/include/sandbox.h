@@ -35,6 +35,12 @@ uint64_t cl_address_space(void);
 /** Resident bytes (/proc/self/statm); 0 on error. */
 uint64_t cl_resident(void);
 
+/** Gives freed memory back to the kernel (malloc_trim(3)), so that cl_resident counts what is in use. */
+void cl_heap_trim(void);
+
+/** Bytes that malloc(3) has given out and not got back (mallinfo2(3)), in all arenas. */
+uint64_t cl_heap_in_use(void);
+
 /** RLIMIT_AS to `address_space`; RLIMIT_FSIZE and RLIMIT_CORE to 0; RLIMIT_NOFILE to `descriptors`. */
 int cl_limits(uint64_t address_space, uint64_t descriptors);
 

@@ -69,6 +69,8 @@ package enum PluginCheck {
         package var parameters: String?
         /// A model's folder, which a classifier may need.
         package var model: FilePath?
+        /// How many labels a classifier is made for; nil is as many as the model has, 10 without one.
+        package var classes: Int?
         /// Only load it and say what it is.
         package var brief = false
         /// The longest that the whole check may take.
@@ -122,6 +124,7 @@ package enum PluginCheck {
         defer { try? output.close() }
         var arguments = [options.brief ? "--describe-plugin" : "--check-plugin", file.string]
         if let parameters = options.parameters { arguments.append("--parameters=\(parameters)") }
+        if let classes = options.classes { arguments.append("--classes=\(classes)") }
         if let model = options.model { arguments.append("--model=\(model.string)") }
         return try ChildProcess(
             executable: options.executable ?? programDirectory().appending("fovea-worker"), arguments: arguments,
