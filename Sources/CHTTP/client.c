@@ -34,7 +34,12 @@ static int ending(CURL *handle, CURLcode code, int stopped) {
     case CURLE_OPERATION_TIMEDOUT: return chttp_timed_out;
     case CURLE_COULDNT_CONNECT:
         curl_easy_getinfo(handle, CURLINFO_OS_ERRNO, &reason);
+        if (reason == EAGAIN) return chttp_lost; /* the listener's queue is full: unix(7) */
         return reason == EACCES || reason == EPERM ? chttp_denied : chttp_unreachable;
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR: return chttp_lost;
     default: return chttp_broken;
     }
 }

@@ -114,7 +114,8 @@ package struct Configuration: Sendable, Equatable {
             if let text = String(validating: bytes, as: UTF8.self) { return text }
         } catch {
             throw ConfigurationFileError(
-                file: file.escaped, problem: "cannot be read: \(error.errno)",
+                file: file.escaped,
+                problem: error.errno == .noSuchFileOrDirectory ? "there is no such file" : "cannot be read: \(error)",
                 hint: "Give another file with --config, or start from etc/fovea.yaml of the distribution.")
         }
         throw ConfigurationFileError(file: file.escaped, problem: "is not UTF-8 text", hint: "Save it as UTF-8.")
@@ -141,7 +142,7 @@ package struct ConfigurationFileError: Error, CustomStringConvertible, Sendable,
 
     package var description: String {
         let place = line.map { "\(file):\($0)" } ?? file
-        let sentence = key.map { "\(place): \($0): \(problem)." } ?? "\(place): \(problem)."
-        return hint.isEmpty ? sentence : "\(sentence) \(hint)"
+        let fault = sentence(key.map { "\(place): \($0): \(problem)" } ?? "\(place): \(problem)")
+        return hint.isEmpty ? fault : "\(fault) \(hint)"
     }
 }

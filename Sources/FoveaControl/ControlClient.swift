@@ -56,7 +56,7 @@ package struct ControlClient: Sendable {
         return try call(method, path, body: Array(body))
     }
 
-    /// Follows a stream line by line until it ends or `line` returns false.
+    /// Follows a stream line by line until it ends or `line` returns false. A daemon that dies ends it with `.lost`.
     package func stream(
         _ path: String, query: [(String, String)] = [], line: ([UInt8]) -> Bool
     ) throws(ControlError) {
@@ -141,6 +141,7 @@ package struct ControlClient: Sendable {
         case chttp_unreachable: throw .unreachable(socket)
         case chttp_denied: throw .denied(socket)
         case chttp_timed_out: throw .timedOut(timeout)
+        case chttp_lost: throw .lost(socket)
         default: throw .broken(text)
         }
     }
@@ -169,9 +170,11 @@ package enum ControlError: Error, Sendable, CustomStringConvertible {
     case unreachable(FilePath)
     case denied(FilePath)
     case timedOut(Duration)
+    /// The connection was closed without a whole answer: the daemon has ended, or has no room for another connection.
+    case lost(FilePath)
     /// The daemon says no, with an HTTP status and its reason.
     case refused(Int, ErrorAnswer.Detail)
-    /// The connection broke, or the answer makes no sense.
+    /// The answer makes no sense.
     case broken(String)
 
     package var description: String {
@@ -182,15 +185,24 @@ package enum ControlError: Error, Sendable, CustomStringConvertible {
             "You may not use \(socket.escaped). Join the socket's group, or become the user that runs the daemon."
         case .timedOut(let timeout):
             "The daemon did not answer within \(Units.show(seconds: timeout.seconds)). `foveactl doctor` looks at why."
-        case .refused(_, let detail): detail.hint.isEmpty ? detail.message : "\(detail.message) \(detail.hint)"
-        case .broken(let reason): "The exchange with the daemon broke: \(reason). Look into the daemon's log."
+        case .lost(let socket):
+            "The daemon at \(socket.escaped) closed the connection without an answer: it has ended, or has as many "
+                + "connections as it takes. Try again; `foveactl doctor` looks at why."
+        case .refused(_, let detail):
+            detail.hint.isEmpty ? sentence(detail.message) : "\(sentence(detail.message)) \(sentence(detail.hint))"
+        case .broken(let reason):
+            "\(sentence("The exchange with the daemon broke: \(reason)")) Look into the daemon's log."
         }
     }
 
-    /// By sysexits.h: 69 nobody there or refused for now, 77 permission, 75 try again, 65 the data is at fault.
+    /// The daemon has understood, and says no.
+    package var isRefusal: Bool { if case .refused = self { true } else { false } }
+
+    /// By sysexits.h: 69 nobody there, 77 permission, 75 try again, 65 the data is at fault.
     package var exitCode: Int32 {
         switch self {
         case .unreachable: 69
+        case .lost: 75
         case .denied: 77
         case .timedOut: 75
         case .refused(let status, _):

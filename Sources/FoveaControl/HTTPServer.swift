@@ -7,6 +7,7 @@ import CHTTP
 import CLinux
 import FoveaSystem
 import Glibc
+import Synchronization
 import SystemPackage
 
 /// A request with its whole body.
@@ -68,7 +69,9 @@ package struct HTTPResponse: Sendable {
 package final class HTTPServer: Sendable {
     /// Bounds of what clients may cost.
     package struct Limits: Sendable {
-        package var connections: UInt32 = 32
+        package var connections: UInt32 = 64
+        /// Answers that go on (watchers), at most: fewer than connections, so that there is always room to command.
+        package var streams = 32
         /// Of silence.
         package var timeoutSeconds: UInt32 = 30
         /// Bytes of request line and headers.
@@ -90,7 +93,7 @@ package final class HTTPServer: Sendable {
     package init(
         listener: FileDescriptor, limits: Limits = Limits(), handler: @escaping Handler
     ) throws(SystemError) {
-        context = Context(handler: handler, bodyLimit: limits.body)
+        context = Context(handler: handler, limits: limits)
         var options = chttp_server_options()
         options.listener = listener.rawValue
         options.connection_limit = limits.connections
@@ -118,10 +121,35 @@ package final class HTTPServer: Sendable {
     private final class Context: Sendable {
         let handler: Handler
         let bodyLimit: @Sendable (String, String) -> Int
+        private let streamLimit: Int
+        private let streams = Mutex(0)
 
-        init(handler: @escaping Handler, bodyLimit: @escaping @Sendable (String, String) -> Int) {
+        init(handler: @escaping Handler, limits: Limits) {
             self.handler = handler
-            self.bodyLimit = bodyLimit
+            bodyLimit = limits.body
+            streamLimit = limits.streams
+        }
+
+        /// Counts one more stream, where there is room for it.
+        private func openStream() -> Bool {
+            streams.withLock { count in
+                if count >= streamLimit { return false }
+                count += 1
+                return true
+            }
+        }
+
+        private func closeStream() { streams.withLock { $0 -= 1 } }
+
+        /// A stream as the C side holds it.
+        private final class OpenStream: Sendable {
+            let stream: HTTPStream
+            let context: Context
+
+            init(_ stream: HTTPStream, _ context: Context) {
+                self.stream = stream
+                self.context = context
+            }
         }
 
         static func of(_ pointer: UnsafeMutableRawPointer) -> Context {
@@ -129,7 +157,14 @@ package final class HTTPServer: Sendable {
         }
 
         func answer(_ request: chttp_request, _ pointer: UnsafePointer<chttp_request>, _ reply: OpaquePointer) {
-            let response = handler(HTTPRequest(request, pointer))
+            var response = handler(HTTPRequest(request, pointer))
+            if case .stream(let stream) = response.body, !openStream() {
+                stream.cancel()
+                response = .failure(
+                    503, code: "too-many-watchers",
+                    message: "\(streamLimit) watchers are connected already, which is the most.",
+                    hint: "End one of them, or try again later.")
+            }
             switch response.body {
             case .bytes(let bytes):
                 bytes.withUnsafeBytes {
@@ -139,7 +174,7 @@ package final class HTTPServer: Sendable {
                 chttp_reply_stream(
                     reply, Int32(response.status),
                     { context, milliseconds, buffer, room, size in
-                        let stream = Unmanaged<HTTPStream>.fromOpaque(context!).takeUnretainedValue()
+                        let stream = Unmanaged<OpenStream>.fromOpaque(context!).takeUnretainedValue().stream
                         let into = UnsafeMutableRawBufferPointer(start: buffer, count: room)
                         switch stream.take(into: into, milliseconds: Int(milliseconds)) {
                         case .bytes(let count):
@@ -149,8 +184,12 @@ package final class HTTPServer: Sendable {
                         case .end: return Int32(chttp_stream_end)
                         }
                     },
-                    { context in Unmanaged<HTTPStream>.fromOpaque(context!).takeRetainedValue().cancel() },
-                    Unmanaged.passRetained(stream).toOpaque())
+                    { context in
+                        let open = Unmanaged<OpenStream>.fromOpaque(context!).takeRetainedValue()
+                        open.context.closeStream()
+                        open.stream.cancel()
+                    },
+                    Unmanaged.passRetained(OpenStream(stream, self)).toOpaque())
             }
             chttp_reply_header(reply, "Content-Type", response.contentType)
             for (name, value) in response.headers { chttp_reply_header(reply, name, value) }

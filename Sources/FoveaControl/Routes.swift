@@ -4,9 +4,9 @@ package enum Routes {
     package static let status = "/v1/status"
     /// GET → a stream of `ResultRecord` and `ErrorRecord`, one JSON object a line.
     package static let watch = "/v1/watch"
-    /// GET with `file=` (an inbox or outbox name, or an id) → `WhyAnswer`.
+    /// GET with `file=` (an inbox or outbox name, as on disk or escaped, or an id) → `WhyAnswer`.
     package static let why = "/v1/why"
-    /// POST with `name=`, the image as body → `ResultRecord`, without filing anything.
+    /// POST with `name=` (escaped, see `FilePath.escaped`), the image as body → `ResultRecord`; nothing is filed.
     package static let classify = "/v1/classify"
     /// GET → `ModelAnswer`.
     package static let activeModel = "/v1/models/active"
@@ -15,7 +15,7 @@ package enum Routes {
     /// POST → `SwapReceipt`: back to the model before the active one.
     package static let rollback = "/v1/models/rollback"
 
-    /// POST → `QueueAnswer`.
+    /// POST → `QueueAnswer`; `retry` takes `file=` as well, a name below `failed/` or an id.
     package static func queue(_ verb: QueueVerb) -> String { "/v1/queue/\(verb.rawValue)" }
 }
 

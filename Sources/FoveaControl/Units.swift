@@ -66,6 +66,12 @@ package enum Units {
     }
 }
 
+/// A message with a full stop, where it does not end with a mark of its own.
+package func sentence(_ text: String) -> String {
+    guard let last = text.last, !".!?…:".contains(last) else { return text }
+    return text + "."
+}
+
 /// The candidate that was probably meant: at most two edits away (one for short words).
 package func nearest(_ word: String, among candidates: [String]) -> String? {
     let scored = candidates.map { ($0, editDistance(Array(word.lowercased()), Array($0))) }

@@ -80,7 +80,8 @@ enum {
     chttp_denied = 2,      /* the socket may not be opened by this user */
     chttp_timed_out = 3,
     chttp_stopped = 4,     /* by the caller's function */
-    chttp_broken = 5,      /* the connection ended too early, or what came is not HTTP */
+    chttp_broken = 5,      /* what came is not HTTP */
+    chttp_lost = 6,        /* somebody listened, and closed the connection before the answer's end */
 };
 
 /** Takes bytes of the body as they come; 0 goes on, anything else ends the transfer. */

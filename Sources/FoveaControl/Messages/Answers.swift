@@ -57,11 +57,14 @@ package struct QueueAnswer: Codable, Sendable, Equatable {
     package var mode: Status.Mode
     /// Images concerned: drained, put back, or waiting.
     package var images: Int
+    /// Images that should have been put back and could not be, a sentence each; nil where there are none.
+    package var problems: [String]?
 
-    package init(verb: QueueVerb, mode: Status.Mode, images: Int) {
+    package init(verb: QueueVerb, mode: Status.Mode, images: Int, problems: [String] = []) {
         self.verb = verb
         self.mode = mode
         self.images = images
+        self.problems = problems.isEmpty ? nil : problems
     }
 }
 

@@ -11,6 +11,8 @@ package struct SwapReceipt: Codable, Sendable, Equatable {
     package var outcome: Outcome
     /// Why it was refused, for a person.
     package var reason: String?
+    /// What kind of refusal, where the swap was not even begun; nil where a step of it failed.
+    package var refusal: Refusal?
     package var old: ModelIdentity?
     /// nil where the model could not even be found or read.
     package var new: ModelIdentity?
@@ -34,6 +36,14 @@ package struct SwapReceipt: Codable, Sendable, Equatable {
 
     package enum Outcome: String, Codable, Sendable { case switched, refused }
 
+    /// Why a swap is not begun.
+    package enum Refusal: String, Codable, Sendable {
+        case invalidName = "invalid-name"
+        case notFound = "not-found"
+        /// Another swap is under way, or the daemon is stopping: try again.
+        case busy
+    }
+
     package struct Image: Codable, Sendable, Equatable {
         package var id: String
         package var file: String
@@ -45,13 +55,15 @@ package struct SwapReceipt: Codable, Sendable, Equatable {
     }
 
     package init(
-        outcome: Outcome, reason: String? = nil, old: ModelIdentity? = nil, new: ModelIdentity? = nil,
+        outcome: Outcome, reason: String? = nil, refusal: Refusal? = nil, old: ModelIdentity? = nil,
+        new: ModelIdentity? = nil,
         loadMs: Double? = nil, warmUpMs: Double? = nil, goldenMs: Double? = nil, goldenDifference: Double? = nil,
         switchedAt: Timestamp? = nil, lastOnOld: Image? = nil, firstOnNew: Image? = nil, drainedImages: Int = 0,
         memoryBefore: Int = 0, memoryAfter: Int? = nil
     ) {
         self.outcome = outcome
         self.reason = reason
+        self.refusal = refusal
         self.old = old
         self.new = new
         self.loadMs = loadMs
