@@ -10,11 +10,13 @@ struct ClassifyCommand: ParsableCommand {
         commandName: "classify", abstract: "Straight to the terminal, no folders.",
         discussion: """
             Asks the daemon if it runs; else loads the model by itself, in a worker process that may open no files. \
-            With several files, one that cannot be classified does not keep the others from it; the exit code is 65.
+            With several files, one that cannot be classified does not keep the others from it. The exit code says what \
+            became of those that were not classified: 65 the image is bad, 66 there is no such file, 75 try again; 65 \
+            where they differ.
             """)
 
     @Argument(help: "Image files, PNG or JPEG; - is standard input.")
-    var files: [String]
+    var files: [PathArgument]
 
     @Flag(help: "Do not ask the daemon.")
     var alone = false
@@ -25,51 +27,48 @@ struct ClassifyCommand: ParsableCommand {
         let configuration = try common.configuration()
         let limit = configuration.limits.file
         let client = try common.client()
-        var failures = 0
+        let classify: (FilePath, [UInt8]) throws -> ResultRecord
         if !alone, UnixListener.answers(client.socket) {
-            for file in files {
-                failures += try report(file) {
-                    let bytes = try read(file, limit: limit)
-                    return try client.call(
-                        "POST", Routes.classify, query: [("name", file)], body: bytes,
-                        contentType: "application/octet-stream")
-                }
+            classify = { file, bytes in
+                try client.call(
+                    "POST", Routes.classify, query: [("name", file.escaped)], body: bytes,
+                    contentType: "application/octet-stream")
             }
         } else {
             let classifier = try LocalClassifier(configuration)
             if !common.quiet, Console.isTerminal {
                 common.note(Console.dim("(no daemon; \(classifier.model) in a process of its own)"))
             }
-            for file in files {
-                failures += try report(file) { try classifier.classify(file, bytes: read(file, limit: limit)) }
-            }
+            classify = { file, bytes in try classifier.classify(file, bytes: bytes) }
         }
-        if failures > 0 {
-            let which =
-                files.count == 1
-                ? "The image was not classified." : "\(failures) of \(files.count) images were not classified."
-            throw Failure(which, code: 65)
+        let codes = try files.compactMap { file in
+            try report(file.path) { try classify(file.path, read(file.path, limit: limit)) }
         }
+        guard let code = codes.first else { return }
+        let which =
+            files.count == 1
+            ? "The image was not classified." : "\(codes.count) of \(files.count) images were not classified."
+        throw Failure(which, code: codes.allSatisfy { $0 == code } ? code : 65)
     }
 
-    /// 0, or 1 where this image failed; a failure that is not the image's own is thrown.
-    private func report(_ file: String, _ classify: () throws -> ResultRecord) throws -> Int {
+    /// nil, or an exit code where this image failed; a failure that is not the image's own is thrown.
+    private func report(_ file: FilePath, _ classify: () throws -> ResultRecord) throws -> Int32? {
         let record: ResultRecord
         do {
             record = try classify()
-        } catch ControlError.refused(let status, let detail) where status != 503 {
-            Console.error("\(safe(file)): \(safe(detail.message)) \(safe(detail.hint))")
-            return 1
+        } catch let error as ControlError where error.isRefusal {
+            Console.error("\(safe(file.escaped)): \(safe(error.description))")
+            return error.exitCode
         } catch let failure as ImageFailure {
-            Console.error("\(safe(file)): \(failure.message)")
-            return 1
+            Console.error("\(safe(file.escaped)): \(safe(sentence(failure.message)))")
+            return failure.code
         }
         if common.json {
             Console.data(record.json() + [0x0A])
         } else {
             Self.show(record)
         }
-        return 0
+        return nil
     }
 
     private static func show(_ record: ResultRecord) {
@@ -83,9 +82,9 @@ struct ClassifyCommand: ParsableCommand {
     }
 
     /// All bytes of the file, or of standard input.
-    private func read(_ file: String, limit: Int) throws -> [UInt8] {
+    private func read(_ file: FilePath, limit: Int) throws -> [UInt8] {
         do throws(SystemError) {
-            if file != "-" { return try Files.read(try Files.resolve(FilePath(file)), limit: limit) }
+            if file != "-" { return try Files.read(try Files.resolve(file), limit: limit) }
             var bytes: [UInt8] = []
             var buffer = [UInt8](repeating: 0, count: 1 << 16)
             while true {
@@ -96,16 +95,27 @@ struct ClassifyCommand: ParsableCommand {
             }
         } catch {
             switch error.errno {
-            case .noSuchFileOrDirectory: throw ImageFailure(message: "there is no such file.")
+            case .noSuchFileOrDirectory, .notDirectory: throw ImageFailure("there is no such file", code: 66)
             case .fileTooLarge:
                 throw ImageFailure(
-                    message: "is larger than \(Units.show(bytes: limit)). Raise limits.file in the configuration.")
-            case .invalidArgument: throw ImageFailure(message: "is not a regular file.")
-            default: throw ImageFailure(message: "\(error.errno).")
+                    "the file is larger than \(Units.show(bytes: limit)); raise limits.file in the configuration")
+            case .invalidArgument:
+                let isFolder = (try? Files.status(file, followingLinks: true))?.isDirectory == true
+                throw ImageFailure(isFolder ? "this is a folder; name the images in it" : "this is not a regular file")
+            case .permissionDenied: throw ImageFailure("you may not read this file", code: 77)
+            default: throw ImageFailure("the file cannot be read: \(error.errno)", code: 74)
             }
         }
     }
 }
 
 /// One image that cannot be classified, while the next one may be.
-struct ImageFailure: Error { let message: String }
+struct ImageFailure: Error {
+    let message: String
+    let code: Int32
+
+    init(_ message: String, code: Int32 = 65) {
+        self.message = message
+        self.code = code
+    }
+}

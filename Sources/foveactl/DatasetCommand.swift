@@ -16,6 +16,7 @@ struct DatasetCommand: ParsableCommand {
         @Argument(help: "cifar100.")
         var name: String
         @OptionGroup var common: CommonOptions
+        @OptionGroup var place: StateOption
 
         func run() throws {
             guard name == "cifar100" else {
@@ -23,7 +24,7 @@ struct DatasetCommand: ParsableCommand {
                     "\(safe(name)): only cifar100 is known. `foveactl dataset import PATH --name N` takes your own images.",
                     code: 64)
             }
-            let folder = try common.configuration().datasets
+            let folder = try common.configuration(place).datasets
             let known = try Files.statusIfPresent(folder.appending(name).appending("dataset.json"))
             guard known == nil else {
                 common.note("cifar100 is there already.")
@@ -58,6 +59,7 @@ struct DatasetCommand: ParsableCommand {
         @Flag(help: "Replace a data set of that name.")
         var replace = false
         @OptionGroup var common: CommonOptions
+        @OptionGroup var place: StateOption
 
         func validate() throws {
             guard (1...1024).contains(size) else { throw ValidationError("--size must be from 1 to 1024.") }
@@ -67,8 +69,11 @@ struct DatasetCommand: ParsableCommand {
         }
 
         func run() throws {
-            let folder = try common.configuration().datasets
+            let folder = try common.configuration(place).datasets
             let options = ImportOptions(name: name, size: size, testFraction: testFraction, seed: seed)
+            guard (try? Files.statusIfPresent(FilePath(path), followingLinks: true)) ?? nil != nil else {
+                throw Failure("\(safe(path)): there is no such file or folder.", code: 66)
+            }
             // The path is always taken as a path, never as the name of a data set.
             let source = try DataSource.find(path.contains("/") ? path : "./\(path)", datasets: folder)
             var imported = try source.load(options)
@@ -82,8 +87,9 @@ struct DatasetCommand: ParsableCommand {
         @Argument(help: "Its name.")
         var name: String
         @OptionGroup var common: CommonOptions
+        @OptionGroup var place: StateOption
 
-        func run() throws { try DatasetCommand.show(DatasetCommand.folder(of: name, common), common) }
+        func run() throws { try DatasetCommand.show(DatasetCommand.folder(of: name, common, place), common) }
     }
 
     struct Export: ParsableCommand {
@@ -93,25 +99,28 @@ struct DatasetCommand: ParsableCommand {
         @Option(help: "Which part: train or test.")
         var split: String
         @Option(help: ArgumentHelp("A folder that is new or empty.", valueName: "dir"))
-        var output: String
+        var output: PathArgument
         @OptionGroup var common: CommonOptions
+        @OptionGroup var place: StateOption
 
         func run() throws {
-            let dataset = try Dataset.open(DatasetCommand.folder(of: name, common), only: [split])
+            let dataset = try Dataset.open(DatasetCommand.folder(of: name, common, place), only: [split])
             let images = try dataset.images(split)
             let bar = ProgressLine(enabled: isatty(2) == 1 && !common.quiet)
-            try DatasetExport.write(images, labels: dataset.info.labels, to: FilePath(output)) { done in
+            try DatasetExport.write(images, labels: dataset.info.labels, to: output.path) { done in
                 if done % 500 == 0 { bar.show("\(done) of \(images.count) images") }
             }
             bar.end()
             if common.json { return try Console.json(["images": images.count]) }
-            common.note("\(images.count) images are in \(safe(output)).")
+            common.note("\(images.count) images are in \(safe(output.path.escaped)).")
         }
     }
 
     /// Of a data set that must be there.
-    private static func folder(of name: String, _ common: CommonOptions) throws -> FilePath {
-        let datasets = try common.configuration().datasets
+    private static func folder(
+        of name: String, _ common: CommonOptions, _ place: StateOption
+    ) throws -> FilePath {
+        let datasets = try common.configuration(place).datasets
         guard case .dataset(let folder) = try DataSource.find(name, datasets: datasets) else {
             throw Failure(
                 "\(safe(name)) is not an imported data set. `foveactl dataset import \(safe(name)) --name N` makes it one.",

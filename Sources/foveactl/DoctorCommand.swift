@@ -33,7 +33,7 @@ struct DoctorCommand: ParsableCommand {
         var findings: [Finding] = []
         var settings = Configuration()
         do throws(ConfigurationFileError) {
-            let (read, file) = try Configuration.load(common.config.map { FilePath($0) })
+            let (read, file) = try Configuration.load(common.config?.path)
             settings = read
             findings.append(Finding(.ok, "configuration", file?.escaped ?? "no file; the defaults"))
         } catch {
@@ -68,14 +68,17 @@ struct DoctorCommand: ParsableCommand {
         do throws(ControlError) {
             let client = ControlClient(socket: socket, timeout: .seconds(10))
             let status = try client.call("GET", Routes.status, as: Status.self)
-            let words = "\(status.mode.rawValue), process \(status.pid), \(status.workers.count) workers"
+            let words =
+                "\(status.mode.rawValue), process \(status.pid), \(status.workers.count) worker\(status.workers.count == 1 ? "" : "s")"
             guard status.intake.taking || status.mode == .paused else {
                 return Finding(.warning, "daemon", "\(words), takes nothing: \(status.intake.reason ?? "")")
             }
             return Finding(.ok, "daemon", "\(words), sandbox: \(status.sandbox)")
         } catch {
             if case .unreachable = error {
-                return Finding(.warning, "daemon", "does not run", hint: "Start it with `fovead` or `make run`.")
+                return Finding(
+                    .warning, "daemon", "does not answer at \(socket.escaped)",
+                    hint: "Start it with `fovead` or `make run`, or name its socket with --socket.")
             }
             return Finding(.problem, "daemon", error.description)
         }

@@ -59,6 +59,18 @@ struct Failure: Error {
                 }
             default: 70
             }
-        self.init("\(error)", code: code)
+        self.init(safe(sentence("\(error)\(Self.advice(error))")), code: code)
+    }
+
+    /// What to do about a system call that failed; the error itself says what and where.
+    private static func advice(_ error: any Error) -> String {
+        guard let error = error as? SystemError else { return "" }
+        return switch error.errno {
+        case .noSuchFileOrDirectory, .notDirectory: ". Look at the path"
+        case .permissionDenied, .notPermitted: ". Become a user who may, or ask for the right"
+        case .noSpace, .diskQuotaExceeded: ". Make room there"
+        case .readOnlyFileSystem: ". Name another place"
+        default: error.isTransient ? ". Try again" : ""
+        }
     }
 }

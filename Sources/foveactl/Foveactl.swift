@@ -10,8 +10,9 @@ struct Foveactl: ParsableCommand {
         abstract: "Looks at, commands and trains Fovea, which classifies every image dropped into a folder.",
         discussion: """
             Data goes to standard output, messages to standard error. Exit codes: 0 done, 64 wrong arguments, 65 bad \
-            data or a refused model, 66 no such file, 69 no daemon, 70 internal error, 73 cannot be created, 75 try \
-            again, 77 no permission, 78 the configuration.
+            data or a refused model, 66 no such model, data set, image or file, 69 no daemon, 70 internal error, 73 \
+            there is one of that name already, 74 the system refused, 75 try again, 77 no permission, 78 the \
+            configuration.
             """,
         version: "foveactl 0.1",
         subcommands: [
@@ -26,29 +27,49 @@ struct CommonOptions: ParsableArguments {
     @Flag(help: "One JSON value (or one a line) instead of text.")
     var json = false
 
-    @Option(help: ArgumentHelp("The daemon's socket; else FOVEA_SOCKET, else the configuration's.", valueName: "path"))
-    var socket: String?
+    @Option(
+        help: ArgumentHelp(
+            "The daemon's socket; else that of --config, else FOVEA_SOCKET, else the configuration's.",
+            valueName: "path"))
+    var socket: PathArgument?
 
     @Option(
         help: ArgumentHelp("The configuration; else etc/fovea.yaml, else /etc/fovea/fovea.yaml.", valueName: "file"))
-    var config: String?
+    var config: PathArgument?
 
     @Flag(help: "Nothing but data and errors.")
     var quiet = false
 
-    func configuration() throws -> Configuration { try Configuration.load(config.map { FilePath($0) }).0 }
+    func configuration() throws -> Configuration { try Configuration.load(config?.path).0 }
 
     /// The daemon, which need not be there.
     func client(timeout: Duration = .seconds(60)) throws -> ControlClient {
         ControlClient(socket: try socketPath(), timeout: timeout)
     }
 
+    /// What stands on the command line goes before the environment, and that before the file that is found by itself.
     func socketPath() throws -> FilePath {
-        if let socket { return FilePath(socket) }
+        if let socket { return socket.path }
+        if config != nil { return try configuration().socket }
         if let variable = getenv("FOVEA_SOCKET"), variable.pointee != 0 { return FilePath(platformString: variable) }
         return try configuration().socket
     }
 
     /// A message for a person, unless they asked for quiet.
     func note(_ text: String) { if !quiet { Console.message(text) } }
+}
+
+/// What verbs take that work on the model store or the data sets, as fovea-train does.
+struct StateOption: ParsableArguments {
+    @Option(help: ArgumentHelp("The state folder, instead of the configuration's.", valueName: "folder"))
+    var state: PathArgument?
+}
+
+extension CommonOptions {
+    /// The configuration with another state folder, where one is given.
+    func configuration(_ option: StateOption) throws -> Configuration {
+        var configuration = try configuration()
+        if let state = option.state?.path { configuration.state = state }
+        return configuration
+    }
 }

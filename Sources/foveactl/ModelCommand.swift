@@ -55,9 +55,10 @@ struct ModelCommand: ParsableCommand {
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "All models; * serves.")
         @OptionGroup var common: CommonOptions
+        @OptionGroup var store: StateOption
 
         func run() throws {
-            let configuration = try common.configuration()
+            let configuration = try common.configuration(self.store)
             let store = ModelCommand.store(configuration)
             let active = ModelCommand.active(configuration, store)
             let entries = try store.list().map { Entry($0, active: active) }
@@ -82,9 +83,10 @@ struct ModelCommand: ParsableCommand {
         @Argument(help: "NAME (its newest version) or NAME@VERSION; without it, the one that serves.")
         var model: String?
         @OptionGroup var common: CommonOptions
+        @OptionGroup var store: StateOption
 
         func run() throws {
-            let configuration = try common.configuration()
+            let configuration = try common.configuration(self.store)
             let store = ModelCommand.store(configuration)
             let active = ModelCommand.active(configuration, store)
             let found = try store.resolve(model ?? active?.description ?? configuration.model)
@@ -122,7 +124,10 @@ struct ModelCommand: ParsableCommand {
     struct Swap: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Replaces the serving model while images keep flowing; prints a receipt.",
-            discussion: "A model that fails a step is refused, the old one keeps serving, and the exit code is 65.")
+            discussion: """
+                A model that fails a step is refused, the old one keeps serving, and the exit code is 65; it is 66 where \
+                there is no such model, and 75 while another swap is under way.
+                """)
         @Argument(help: "NAME (its newest version) or NAME@VERSION.")
         var model: String
         @OptionGroup var common: CommonOptions
@@ -150,11 +155,17 @@ struct ModelCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Copies a model's folder into the store, checked.")
         @Argument(help: "The folder: config.json, manifest.json and what they name.")
-        var path: String
+        var path: PathArgument
         @OptionGroup var common: CommonOptions
+        @OptionGroup var store: StateOption
 
         func run() throws {
-            let model = try ModelCommand.store(try common.configuration()).importFolder(FilePath(path))
+            guard (try? Files.status(path.path, followingLinks: true))?.isDirectory == true else {
+                throw Failure(
+                    "\(path.path.escaped): there is no such folder. Name one with config.json and manifest.json in it.",
+                    code: 66)
+            }
+            let model = try ModelCommand.store(try common.configuration(self.store)).importFolder(path.path)
             if common.json { return try Console.json(Entry(model, active: nil)) }
             Console.line("\(model.identifier)")
             common.note("`foveactl model swap \(model.identifier)` lets it serve.")
@@ -167,9 +178,10 @@ struct ModelCommand: ParsableCommand {
         @Argument(help: "NAME@VERSION, in full.")
         var model: String
         @OptionGroup var common: CommonOptions
+        @OptionGroup var store: StateOption
 
         func run() throws {
-            let configuration = try common.configuration()
+            let configuration = try common.configuration(self.store)
             let reference = try ModelReference(model)
             guard let version = reference.version else {
                 throw Failure(
@@ -194,11 +206,23 @@ struct ModelCommand: ParsableCommand {
         guard let receipt = try? ControlClient.decode(answer.body, as: SwapReceipt.self) else {
             throw ControlClient.refusal(answer)
         }
-        if common.json { try Console.json(receipt) } else { show(receipt) }
+        if common.json {
+            try Console.json(receipt)
+        } else if receipt.refusal == nil {
+            show(receipt)
+        }
         if receipt.outcome == .refused {
+            let code: Int32 =
+                switch receipt.refusal {
+                case .invalidName: 64
+                case .notFound: 66
+                case .busy: 75
+                case nil: 65
+                }
+            let reason = sentence("The swap was refused: \(receipt.reason ?? "no reason given")")
             throw Failure(
-                "The swap was refused: \(safe(receipt.reason ?? "no reason given")) "
-                    + "\(receipt.old.map { safe($0.description) } ?? "The old model") keeps serving.", code: 65)
+                "\(safe(reason)) \(receipt.old.map { safe($0.description) } ?? "The old model") keeps serving.",
+                code: code)
         }
     }
 

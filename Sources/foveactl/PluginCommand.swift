@@ -41,26 +41,40 @@ struct PluginCommand: ParsableCommand {
             discussion: """
                 Loads it, looks at its ABI version and symbols, gives it wrong parameters and odd sizes, looks for values \
                 that are not numbers, for scores that depend on the place in a batch, and for memory that grows over \
-                1,000 instances. Without --parameters and --model, it gets what the model that serves says.
+                1,000 instances. Without --parameters and --model, it gets what the model that serves says, if that model has such a stage.
                 """)
         @Argument(help: "The library's file.")
-        var file: String
+        var file: PathArgument
         @Option(help: ArgumentHelp("A JSON object for `create`.", valueName: "json"))
         var parameters: String?
         @Option(help: ArgumentHelp("A model's folder, for a classifier that needs one.", valueName: "folder"))
-        var model: String?
+        var model: PathArgument?
+        @Option(help: ArgumentHelp("Labels of a classifier; else as many as the model has, or 10.", valueName: "n"))
+        var classes: Int?
         @OptionGroup var common: CommonOptions
+
+        func validate() throws {
+            guard classes.map({ (1...100_000).contains($0) }) ?? true else {
+                throw ValidationError("--classes must be from 1 to 100000.")
+            }
+        }
 
         func run() throws {
             var options = PluginCheck.Options()
             options.parameters = parameters
-            options.model = model.map { FilePath($0) }
+            options.model = model?.path
+            options.classes = classes
             if model == nil, parameters == nil { options.model = try servingModel() }
-            let report = try PluginCheck.run(FilePath(file), options)
+            let report = try PluginCheck.run(file.path, options)
             if common.json { try Console.json(report) } else { show(report) }
             if !report.passed {
+                let exists = (try? Files.statusIfPresent(file.path, followingLinks: true)) ?? nil != nil
                 let fault = report.findings.first { $0.outcome == .failed }?.text ?? "nothing could be checked"
-                throw Failure(safe(fault.contains("/") ? fault : "\(file): \(fault)"), code: 65)
+                let text = fault.contains("/") ? fault : "\(file.path.escaped): \(fault)"
+                throw Failure(safe(sentence(text)), code: exists ? 65 : 66)
+            }
+            if !common.json, report.findings.contains(where: { $0.check == "create" && $0.outcome == .skipped }) {
+                common.note("No instance was made, so only part of it was checked.")
             }
         }
 

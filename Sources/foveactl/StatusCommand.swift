@@ -63,7 +63,7 @@ struct StatusCommand: ParsableCommand {
             ],
         ]
         if let oldest = queue.oldestSeconds { facts.append(["oldest", Units.show(seconds: oldest)]) }
-        if let eta = queue.etaSeconds { facts.append(["done in", Units.show(seconds: eta)]) }
+        if let eta = queue.etaSeconds, eta > 0 { facts.append(["done in", Units.show(seconds: eta)]) }
         if let current = queue.current { facts.append(["now", safe(current)]) }
         if let swap = status.lastSwap { facts.append(["last swap", Self.describe(swap)]) }
         Console.table(facts)

@@ -8,7 +8,7 @@ import SystemPackage
 
 struct TrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "train", abstract: "Trains from scratch into the model store (--help lists the options).",
+        commandName: "train", abstract: "Trains from scratch into the model store.",
         helpNames: [])
 
     @Argument(parsing: .captureForPassthrough, help: "Such as --arch vanilla --data cifar100.")
@@ -19,7 +19,7 @@ struct TrainCommand: ParsableCommand {
 
 struct EvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "evaluate", abstract: "Accuracy and loss of a model on data (--help lists the options).",
+        commandName: "evaluate", abstract: "Accuracy and loss of a model on data.",
         helpNames: [])
 
     @Argument(parsing: .captureForPassthrough, help: "Such as cifar100 --data cifar100.")
@@ -28,13 +28,24 @@ struct EvaluateCommand: ParsableCommand {
     func run() throws { try becomeTrainer("evaluate", arguments) }
 }
 
+/// `help train` and `help evaluate` show what fovea-train says of itself, as `train --help` does.
+func helpOfTrainer(_ arguments: [String]) throws {
+    guard arguments.count == 2, arguments[0] == "help", ["train", "evaluate"].contains(arguments[1]) else { return }
+    try becomeTrainer(arguments[1], ["--help"])
+}
+
 /// execv(3) of fovea-train with the same arguments.
 private func becomeTrainer(_ verb: String, _ arguments: [String]) throws {
     // Its threads are its own; OpenBLAS's would compete with them.
     setenv("OPENBLAS_NUM_THREADS", "1", 1)
     signal(SIGPIPE, SIG_DFL)
     let program = programDirectory().appending("fovea-train")
-    var argv: [UnsafeMutablePointer<CChar>?] = ([program.string, verb] + arguments).map { strdup($0) } + [nil]
+    var argv: [UnsafeMutablePointer<CChar>?] =
+        ([program.bytes, Array(verb.utf8)] + arguments.map(RawArguments.bytes)).map { bytes in
+            (bytes + [0]).withUnsafeBufferPointer {
+                strdup(UnsafeRawPointer($0.baseAddress!).assumingMemoryBound(to: CChar.self))
+            }
+        } + [nil]
     _ = program.withPlatformString { execv($0, &argv) }
     let reason = Errno(rawValue: errno)
     throw Failure(

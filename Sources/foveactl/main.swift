@@ -6,7 +6,8 @@ import Glibc
 signal(SIGPIPE, SIG_IGN)
 
 do {
-    var command = try Foveactl.parseAsRoot()
+    try helpOfTrainer(RawArguments.all)
+    var command = try Foveactl.parseAsRoot(RawArguments.all)
     try command.run()
 } catch let failure as Failure {
     Console.error(failure.message)
