@@ -9,7 +9,7 @@
  *
  *     cc -std=c11 -O2 -fPIC -shared -fvisibility=hidden -I Sources/CFoveaPlugin/include \
  *        -o libfovea-example-c.so Plugins/ExampleC/example.c -lm
- *     foveactl plugin check ./libfovea-example-c.so
+ *     foveactl plugin check ./libfovea-example-c.so --classes 2 --parameters '{"colours":[1,-1,-1, -1,1,-1]}'
  */
 #include "fovea_plugin.h"
 
