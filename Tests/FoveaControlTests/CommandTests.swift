@@ -74,13 +74,26 @@ private let program: FilePath? = {
         #expect(outcome.error.contains("\(folder.path.string)/s") && outcome.error.contains("Start it"))
     }
 
-    @Test func theSocketIsTheOptionThenTheVariableThenTheConfiguration() throws {
+    @Test func theSocketIsTheOptionThenTheNamedFilesThenTheVariables() throws {
         let folder = try TemporaryFolder()
         let file = try configuration(folder)
         let both = try run(
             ["status", "--socket", "/tmp/option", "--config", file], environment: ["FOVEA_SOCKET=/tmp/v"])
         #expect(both.error.contains("/tmp/option"))
-        #expect(try run(["status", "--config", file], environment: ["FOVEA_SOCKET=/tmp/v"]).error.contains("/tmp/v"))
+        let named = try run(["status", "--config", file], environment: ["FOVEA_SOCKET=/tmp/v"])
+        #expect(named.error.contains("\(folder.path.string)/s"), "a file that is named goes before the environment")
+        #expect(try run(["status"], environment: ["FOVEA_SOCKET=/tmp/v"]).error.contains("/tmp/v"))
+    }
+
+    @Test func namesAreEscapedOnce() throws {
+        let folder = try TemporaryFolder()
+        let file = try configuration(folder)
+        let outcome = try run(["plugin", "check", "\(folder.path)/100%.so", "--config", file])
+        #expect(outcome.code == 66 && outcome.error.contains("100%25.so") && !outcome.error.contains("%2525"))
+    }
+
+    @Test func helpOfTheTrainerIsTheTrainers() throws {
+        #expect(try run(["help", "train"]).output.contains("--arch"))
     }
 
     @Test func aBadConfigurationIs78AndNamesTheLine() throws {

@@ -48,6 +48,49 @@ import Testing
         }
     }
 
+    @Test func watchersLeaveRoomForCommands() throws {
+        var limits = HTTPServer.Limits()
+        limits.connections = 8
+        limits.streams = 2
+        let streams = Mutex<[HTTPStream]>([])
+        let service = try Service(limits: limits) { request in
+            guard request.path == "/watch" else { return HTTPResponse(body: .bytes([])) }
+            let stream = HTTPStream()
+            stream.send(Array("{}\n".utf8))
+            streams.withLock { $0.append(stream) }
+            return HTTPResponse(body: .stream(stream))
+        }
+        let client = service.client
+        let seen = Mutex(0)
+        for _ in 0..<2 {
+            startThread("watcher") {
+                try? client.stream("/watch") { _ in
+                    seen.withLock { $0 += 1 }
+                    return true
+                }
+            }
+        }
+        for _ in 0..<1000 where seen.withLock({ $0 }) < 2 { usleep(10_000) }
+        #expect(seen.withLock { $0 } == 2)
+        do throws(ControlError) {
+            try client.stream("/watch") { _ in true }
+            Issue.record("a third watcher was let in")
+        } catch {
+            guard case .refused(503, _) = error else { throw error }
+            #expect(error.description.contains("2 watchers") && error.exitCode == 75)
+        }
+        #expect(try client.request("GET", "/").status == 200)
+        // One that has ended makes room.
+        streams.withLock { $0[0].finish() }
+        var isLetIn = false
+        for _ in 0..<1000 where !isLetIn {
+            isLetIn = (try? client.stream("/watch") { _ in false }) != nil
+            usleep(10_000)
+        }
+        #expect(isLetIn)
+        service.server.stop()
+    }
+
     @Test func aRequestArrivesWhole() throws {
         let service = try Service { request in
             let query = request.query.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }

@@ -117,11 +117,25 @@ import Testing
         let position = try check("position", filterSource(process: positional))
         #expect(position.findings.contains { $0.check == "position" && $0.outcome == .failed })
 
-        let leak = "*i = malloc(10000); memset(*i, 1, 10000); return FOVEA_OK;"
-        #expect(
-            try check("leak", filterSource(create: leak)).findings.contains {
-                $0.check == "memory" && $0.outcome == .failed
-            })
+        // Small ones too, and what malloc does not know of.
+        let leaks = [
+            "*i = malloc(300); memset(*i, 1, 300); return FOVEA_OK;",
+            "*i = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); memset(*i, 1, 4096); "
+                + "return FOVEA_OK;",
+        ]
+        for (number, leak) in leaks.enumerated() {
+            let report = try check("leak\(number)", "#include <sys/mman.h>\n" + filterSource(create: leak))
+            #expect(
+                report.findings.contains { $0.check == "memory" && $0.outcome == .failed }, "\(report.findings)")
+        }
+
+        // Parameters that somebody gave must be taken; those that nobody gave may be missing.
+        let picky = filterSource(
+            create: "snprintf(e->text, e->capacity, \"needs more\"); return FOVEA_ERROR_PARAMETERS;")
+        #expect(try check("picky", picky).findings.contains { $0.check == "create" && $0.outcome == .skipped })
+        options.parameters = "{}"
+        #expect(try !check("picky", picky).passed)
+        options.parameters = nil
 
         let loud = filterSource().replacing(
             "static int kept;",

@@ -4,6 +4,7 @@
 
 import FoundationEssentials
 import FoveaControl
+import FoveaModels
 import FoveaSystem
 import Glibc
 import SystemPackage
@@ -29,12 +30,14 @@ struct ControlRouter: Sendable {
         case ("POST", Routes.classify): return classify(request)
         case ("POST", Routes.swap): return swap(request)
         case ("POST", Routes.rollback):
-            return receipt { $0.beginRollback(reply: $1) }
+            return receipt { dispatcher, reply in
+                if let refusal = dispatcher.refusalOfRollback() { return reply.set(refusal) }
+                dispatcher.beginRollback(reply: reply)
+            }
         case ("POST", Routes.queue(.pause)): return ask { $0.pause() }
         case ("POST", Routes.queue(.resume)): return ask { $0.resume() }
         case ("POST", Routes.queue(.retry)):
-            let name = request.query["file"]
-            return ask { $0.retry(only: name) }
+            return retry(request)
         case ("POST", Routes.queue(.drain)):
             let reply = OneShot<QueueAnswer>()
             mailbox.run { $0.drain(reply: reply) }
@@ -71,12 +74,18 @@ struct ControlRouter: Sendable {
         guard let name = request.query["file"], !name.isEmpty else {
             return .failure(400, code: "usage", message: "The argument file= is missing.")
         }
-        let reply = OneShot<WhyAnswer?>()
-        mailbox.run { reply.set($0.whyInFlight(name)) }
-        guard let inFlight = reply.wait(seconds: Self.patience) else { return tooLong }
-        if let inFlight { return .json(inFlight) }
+        let reply = OneShot<(ImageName, WhyAnswer?)>()
+        mailbox.run { dispatcher in
+            let name = dispatcher.imageName(name)
+            let inFlight = name.candidates.lazy.compactMap { dispatcher.whyInFlight($0) }.first
+            reply.set((name, inFlight ?? dispatcher.whyWaiting(name)))
+        }
+        guard let (names, now) = reply.wait(seconds: Self.patience) else { return tooLong }
+        if let now { return .json(now) }
         do {
-            if let answer = try history.why(name) { return .json(answer) }
+            for candidate in names.candidates {
+                if let answer = try history.why(candidate) { return .json(answer) }
+            }
             return .failure(
                 404, code: "not-found", message: "Nothing is known of '\(name)'.",
                 hint: "Give the name it had below the inbox, its path below the outbox, or its id.")
@@ -86,9 +95,6 @@ struct ControlRouter: Sendable {
     }
 
     private func classify(_ request: HTTPRequest) -> HTTPResponse {
-        guard !request.body.isEmpty else {
-            return .failure(400, code: "usage", message: "The image is missing: send its bytes as the body.")
-        }
         let reply = OneShot<Result<ResultRecord, ErrorRecord>>()
         do {
             let memory = try memoryFile("image")
@@ -101,6 +107,12 @@ struct ControlRouter: Sendable {
         }
         switch reply.wait(seconds: Self.patience) {
         case .success(let record): return HTTPResponse(body: .bytes(record.json() + [0x0A]))
+        case .failure(let record) where ["not-serving", "stopping", "worker-lost"].contains(record.reason):
+            let hint =
+                record.reason == "worker-lost"
+                ? "Try again; where it is always this image, a plugin cannot take it: see 'foveactl plugin check'."
+                : "Try again in a moment; 'foveactl status' says how it is."
+            return .failure(503, code: record.reason, message: record.message, hint: hint)
         case .failure(let record):
             return .failure(422, code: record.reason, message: record.message)
         case nil: return tooLong
@@ -112,27 +124,42 @@ struct ControlRouter: Sendable {
             return .failure(
                 400, code: "usage", message: "The body must be {\"model\": \"NAME\"} or {\"model\": \"NAME@VERSION\"}.")
         }
-        return receipt { $0.beginSwap(to: body.model, reply: $1) }
+        return receipt { dispatcher, reply in
+            if let refusal = dispatcher.refusalOfSwap(to: body.model) { return reply.set(refusal) }
+            dispatcher.beginSwap(to: body.model, reply: reply)
+        }
+    }
+
+    private func retry(_ request: HTTPRequest) -> HTTPResponse {
+        let text = request.query["file"]
+        let reply = OneShot<QueueAnswer>()
+        mailbox.run { dispatcher in reply.set(dispatcher.retry(only: text.map { dispatcher.imageName($0) })) }
+        guard let answer = reply.wait(seconds: Self.patience) else { return tooLong }
+        if let text, answer.images == 0, answer.problems == nil {
+            return .failure(
+                404, code: "not-found", message: "There is no failed image '\(text)'.",
+                hint: "Give its name below failed/ in the outbox, or its id.")
+        }
+        return .json(answer)
     }
 
     private func receipt(_ begin: @escaping @Sendable (Dispatcher, OneShot<SwapReceipt>) -> Void) -> HTTPResponse {
         let reply = OneShot<SwapReceipt>()
         mailbox.run { begin($0, reply) }
         guard let receipt = reply.wait(seconds: Self.longPatience) else { return tooLong }
-        return .json(receipt, status: receipt.outcome == .switched ? 200 : 409)
+        let status =
+            switch (receipt.outcome, receipt.refusal) {
+            case (.switched, _): 200
+            case (_, .invalidName): 400
+            case (_, .notFound): 404
+            case (_, .busy): 503
+            case (_, nil): 409
+            }
+        return .json(receipt, status: status)
     }
 
     /// How large a body may be.
     @Sendable func bodyLimit(method: String, path: String) -> Int {
         path == Routes.classify ? fileLimit : 64 << 10
-    }
-}
-
-extension Dispatcher {
-    fileprivate func modelAnswer() -> ModelAnswer? {
-        guard let serving, let identity = serving.identity else { return nil }
-        return ModelAnswer(
-            model: identity, generation: serving.number, chain: serving.chain.steps,
-            labels: serving.hello?.labels.count ?? 0, since: lastSwap?.switchedAt ?? since)
     }
 }

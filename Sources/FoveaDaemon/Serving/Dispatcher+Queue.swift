@@ -40,56 +40,70 @@ extension Dispatcher {
     /// Puts what failed for a passing reason into the inbox again, and removes the documents that said why.
     ///
     /// - Parameter name: only this image below `failed/`, whatever its reason; nil is all whose reason may have passed.
-    func retry(only name: String?) -> QueueAnswer {
+    func retry(only name: ImageName?) -> QueueAnswer {
         let failed = configuration.outbox.appending(OutboxNames.failed)
         var count = 0
+        var problems: [String] = []
         func visit(_ relative: FilePath) {
             for component in (try? Files.list(failed.pushing(relative))) ?? [] {
                 let path = relative.appending(component)
                 guard let status = try? Files.statusIfPresent(failed.pushing(path)) else { continue }
                 if status.isDirectory {
                     visit(path)
-                } else if status.isRegular, retry(path, named: name) {
+                    continue
+                }
+                guard status.isRegular, let (image, record) = failure(path, named: name) else { continue }
+                do throws(SystemError) {
+                    try putBack(image, failed)
+                    try? Files.unlink(failed.pushing(path))
+                    if let id = DropID(record.id) { history.note("retried", "put into the inbox again", image: id) }
                     count += 1
+                } catch {
+                    log.warning("retry of \(image.escaped): \(error)")
+                    let text =
+                        error.errno == .noSuchFileOrDirectory
+                        ? "the image is no longer in failed/, only its document; delete that" : "\(error)"
+                    problems.append("\(image.escaped): \(text)")
                 }
             }
         }
         visit(FilePath())
         if count > 0 { log.notice("\(count) failed images are tried again") }
-        return QueueAnswer(verb: .retry, mode: status().mode, images: count)
+        return QueueAnswer(verb: .retry, mode: status().mode, images: count, problems: problems)
     }
 
     /// Reasons that lie in the machine or the chain, not in the image.
     private static let passing: Set<String> = ["worker-lost", "unreadable", "chain", "read", "internal"]
 
-    private func retry(_ document: FilePath, named name: String?) -> Bool {
+    /// The image below `failed/` that a document is about, where it is to be tried again.
+    private func failure(_ document: FilePath, named name: ImageName?) -> (image: FilePath, record: ErrorRecord)? {
         let suffix = Array(".error.json".utf8)
         let bytes = document.bytes
-        guard bytes.suffix(suffix.count).elementsEqual(suffix) else { return false }
+        guard bytes.suffix(suffix.count).elementsEqual(suffix) else { return nil }
         let image = FilePath(bytes: bytes.dropLast(suffix.count))
         let failed = configuration.outbox.appending(OutboxNames.failed)
         guard let content = try? Files.read(failed.pushing(document), limit: 1 << 20),
             let record = try? JSONDecoder().decode(ErrorRecord.self, from: Data(content))
-        else { return false }
-        guard
-            name.map({ $0 == record.id || $0 == image.escaped || $0 == "failed/\(image.escaped)" })
-                ?? Self.passing.contains(record.reason)
-        else { return false }
+        else { return nil }
+        let isMeant =
+            name.map { name in
+                [record.id, image.escaped, "\(OutboxNames.failed)/\(image.escaped)"].contains(where: name.matches)
+            } ?? Self.passing.contains(record.reason)
+        return isMeant ? (image, record) : nil
+    }
+
+    /// Moves an image from `failed/` into the inbox, under a free name.
+    private func putBack(_ image: FilePath, _ failed: FilePath) throws(SystemError) {
+        let folder = inbox.root.pushing(image.removingLastComponent())
+        try Files.makeDirectories(folder)
         var number = 1
         while true {
-            let target = inbox.root.pushing(image.removingLastComponent()).appending(
-                OutboxNames.name(image.lastComponent!, number: number, suffix: ""))
+            let target = folder.appending(OutboxNames.name(image.lastComponent!, number: number, suffix: ""))
             do throws(SystemError) {
-                try Files.makeDirectories(target.removingLastComponent())
-                try Files.renameNoReplace(failed.pushing(image), to: target)
-                try? Files.unlink(failed.pushing(document))
-                if let id = DropID(record.id) { history.note("retried", "put into the inbox again", image: id) }
-                return true
-            } catch  where error.errno == .fileExists {
-                number += 1
+                return try Files.renameNoReplace(failed.pushing(image), to: target)
             } catch {
-                log.warning("retry of \(image.escaped): \(error)")
-                return false
+                guard error.errno == .fileExists else { throw error }
+                number += 1
             }
         }
     }
