@@ -53,6 +53,7 @@ package struct Daemon {
         }
         let inbox = try Files.resolve(configuration.inbox)
         let mailbox = try Mailbox()
+        raiseDescriptorLimit()
         let watcher = try InboxWatcher(root: inbox) { mailbox.post($0) }
         let locks = try [inbox, Files.resolve(configuration.state)].map(lock)
         defer { for lock in locks { try? lock.close() } }
@@ -69,8 +70,8 @@ package struct Daemon {
         let watchers = Watchers()
         let dispatcher = Dispatcher(
             configuration: configuration, inbox: inbox, ledger: ledger, history: history, watchers: watchers,
-            mailbox: mailbox, watchMode: watcher.mode,
-            workerExecutable: programDirectory().appending("fovea-worker"), log: log)
+            mailbox: mailbox, watcher: watcher, workerExecutable: programDirectory().appending("fovea-worker"),
+            candidates: firstModels(), log: log)
         for image in recovered {
             dispatcher.queue.append(
                 Item(source: .spool(image), id: image.id, file: image.file, taken: monotonicNanoseconds()))
@@ -78,7 +79,7 @@ package struct Daemon {
         watcher.start()
         let server = try controlServer(mailbox, history, watchers)
         handleSignals(mailbox)
-        dispatcher.beginSwap(to: try firstModel(), reply: nil)
+        dispatcher.tryNextCandidate(nil)
         log.notice("fovead \(foveaVersion) watches \(inbox.escaped) (\(watcher.mode.rawValue))")
 
         let failure = dispatcher.run()
@@ -122,21 +123,28 @@ package struct Daemon {
         return recovery.images
     }
 
-    /// What served last; where there is no such thing, what the configuration names.
-    private func firstModel() throws -> String {
-        let active: ActiveModel?
+    /// What served last, what served before that, and what the configuration names: the first that can serves.
+    private func firstModels() -> [String] {
+        var names: [String] = []
         do throws(ModelError) {
-            active = try ActiveModel.read(configuration.activeFile)
+            if let active = try ActiveModel.read(configuration.activeFile) {
+                names = [active.active, active.previous].compactMap { $0.map { "\($0.name)@\($0.version)" } }
+            }
         } catch {
             log.warning("\(error); the configured model is used")
-            return configuration.model
         }
-        guard let active else { return configuration.model }
-        let store = ModelStore(bundled: configuration.models, trained: configuration.trainedModels)
-        let name = "\(active.active.name)@\(active.active.version)"
-        if (try? store.resolve(name)) != nil { return name }
-        log.warning("\(name), which served last, is gone from the store; \(configuration.model) is used")
-        return configuration.model
+        if !names.contains(configuration.model) { names.append(configuration.model) }
+        return names
+    }
+
+    /// Each image under way is a descriptor, here and for a moment in a socket; the soft limit is for programs that use
+    /// select(2).
+    private func raiseDescriptorLimit() {
+        var limit = rlimit()
+        let kind = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        guard getrlimit(kind, &limit) == 0 else { return }
+        limit.rlim_cur = min(limit.rlim_max, 65536)
+        setrlimit(kind, &limit)
     }
 
     private func controlServer(

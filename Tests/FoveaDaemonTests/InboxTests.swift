@@ -21,8 +21,8 @@ import Testing
         try folder.write("a.png", [1])
         inbox.see("a.png", .renamedIn, now: 0)
         #expect(inbox.readyCount == 1 && inbox.settlingCount == 0 && inbox.firstReady == "a.png")
-        #expect(inbox.takeReady() == "a.png")
-        #expect(inbox.takeReady() == nil && inbox.readyCount == 0 && inbox.nextLook == nil)
+        #expect(inbox.takeReady(now: 0) == "a.png")
+        #expect(inbox.takeReady(now: 0) == nil && inbox.readyCount == 0 && inbox.nextLook == nil)
     }
 
     @Test(arguments: [Inbox.Sighting.written, .found]) func othersSettle(_ sighting: Inbox.Sighting) throws {
@@ -49,7 +49,7 @@ import Testing
             #expect(inbox.readyCount == 0, "taken while it grew")
         }
         inbox.settle(now: now + 2 * second)
-        #expect(inbox.takeReady() == "a.txt")
+        #expect(inbox.takeReady(now: 0) == "a.txt")
     }
 
     @Test func aGoodEndingShortensTheWait() throws {
@@ -62,7 +62,10 @@ import Testing
         #expect(inbox.readyCount == 2 && inbox.settlingCount == 1)
         // And never gates: what does not end well is taken too.
         inbox.settle(now: 2 * second)
-        #expect([inbox.takeReady(), inbox.takeReady(), inbox.takeReady()] == ["a.png", "b.jpg", "half.png"])
+        #expect(
+            [inbox.takeReady(now: 0), inbox.takeReady(now: 0), inbox.takeReady(now: 0)] == [
+                "a.png", "b.jpg", "half.png",
+            ])
     }
 
     @Test func aGoodEndingDoesNotHelpAFileThatChanges() throws {
@@ -101,7 +104,7 @@ import Testing
         inbox.settle(now: 3 * second)
         for sighting in [Inbox.Sighting.renamedIn, .written, .found] { inbox.see("a.txt", sighting, now: 4 * second) }
         #expect(inbox.readyCount == 1 && inbox.settlingCount == 0)
-        #expect(inbox.takeReady() == "a.txt" && inbox.takeReady() == nil)
+        #expect(inbox.takeReady(now: 0) == "a.txt" && inbox.takeReady(now: 0) == nil)
         inbox.settle(now: 9 * second)
         #expect(inbox.readyCount == 0)
     }
@@ -136,9 +139,9 @@ import Testing
         for name in names { try folder.write(name.string, []) }
         for (index, name) in names.enumerated() {
             inbox.see(name, .renamedIn, now: 0)
-            if index % 3 == 0, let file = inbox.takeReady() { taken.append(file) }
+            if index % 3 == 0, let file = inbox.takeReady(now: 0) { taken.append(file) }
         }
-        while let file = inbox.takeReady() { taken.append(file) }
+        while let file = inbox.takeReady(now: 0) { taken.append(file) }
         #expect(taken == names)
     }
 
@@ -155,5 +158,54 @@ import Testing
         let rest = Array(queue.all)
         queue.prepend(contentsOf: [-2, -1])
         #expect(Array(queue.all) == [-2, -1] + rest && queue.count == rest.count + 2 && queue.first == -2)
+    }
+
+    /// Somebody writes over a file that waits, without giving it another name.
+    @Test func aReadyFileThatIsWrittenAgainSettlesAgain() throws {
+        var inbox = inbox()
+        try folder.write("a.txt", [1])
+        inbox.see("a.txt", .renamedIn, now: 0)
+        try folder.write("a.txt", [1, 2])
+        #expect(inbox.takeReady(now: 5) == nil && inbox.readyCount == 0 && inbox.settlingCount == 1)
+        inbox.settle(now: 5 + 2 * second)
+        #expect(inbox.takeReady(now: 6 + 2 * second) == "a.txt")
+    }
+
+    @Test func aReadyFileThatIsReplacedByAnotherStaysReady() throws {
+        var inbox = inbox()
+        try folder.write("a.txt", [1])
+        inbox.see("a.txt", .renamedIn, now: 0)
+        try folder.write("b.tmp", [1, 2])
+        try Files.rename(folder.path.appending("b.tmp"), to: folder.path.appending("a.txt"))
+        inbox.see("a.txt", .renamedIn, now: 0)
+        #expect(inbox.readyCount == 1 && inbox.takeReady(now: 0) == "a.txt")
+    }
+
+    @Test func aReadyFileThatIsGoneIsPassed() throws {
+        var inbox = inbox()
+        for name in ["a", "b"] {
+            try folder.write(name, [1])
+            inbox.see(FilePath(name), .renamedIn, now: 0)
+        }
+        try Files.unlink(folder.path.appending("a"))
+        #expect(inbox.takeReady(now: 0) == "b" && inbox.readyCount == 0 && inbox.settlingCount == 0)
+    }
+
+    @Test func aRefusedFileIsLeftAloneForAMinute() throws {
+        var inbox = inbox()
+        try folder.write("a.txt", [1])
+        inbox.see("a.txt", .renamedIn, now: 0)
+        _ = inbox.takeReady(now: 0)
+        inbox.refuse("a.txt", "no rights", now: 0)
+        #expect(inbox.refusedCount == 1 && inbox.readyCount == 0 && inbox.settlingCount == 0)
+        #expect(inbox.describe("a.txt")?.contains("no rights") == true)
+        inbox.see("a.txt", .found, now: 59 * second)
+        #expect(inbox.refusedCount == 1 && inbox.settlingCount == 0)
+        inbox.see("a.txt", .found, now: 60 * second)
+        #expect(inbox.refusedCount == 0 && inbox.settlingCount == 1)
+        inbox.refuse("a.txt", "no rights", now: 61 * second)
+        try Files.unlink(folder.path.appending("a.txt"))
+        inbox.forgetGone()
+        #expect(inbox.refusedCount == 0 && inbox.settlingCount == 0 && inbox.describe("a.txt") == nil)
     }
 }

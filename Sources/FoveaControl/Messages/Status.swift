@@ -49,6 +49,8 @@ package struct Status: Codable, Sendable, Equatable {
         package var published: Int
         package var failed: Int
         package var unsure: Int
+        /// Classified, and kept because the outbox does not take them where they belong; tried again now and then.
+        package var held: Int
         /// Left alone in the inbox, by kind: junk, link, fifo, device, …
         package var ignored: [String: Int]
         /// Age of the oldest image that is not published, in seconds.
@@ -60,7 +62,7 @@ package struct Status: Codable, Sendable, Equatable {
 
         package init(
             waiting: Int = 0, settling: Int = 0, spooled: Int = 0, classifying: Int = 0, published: Int = 0,
-            failed: Int = 0, unsure: Int = 0, ignored: [String: Int] = [:], oldestSeconds: Double? = nil,
+            failed: Int = 0, unsure: Int = 0, held: Int = 0, ignored: [String: Int] = [:], oldestSeconds: Double? = nil,
             etaSeconds: Double? = nil, current: String? = nil
         ) {
             self.waiting = waiting
@@ -70,6 +72,7 @@ package struct Status: Codable, Sendable, Equatable {
             self.published = published
             self.failed = failed
             self.unsure = unsure
+            self.held = held
             self.ignored = ignored
             self.oldestSeconds = oldestSeconds
             self.etaSeconds = etaSeconds

@@ -5,6 +5,9 @@
 //                                            ▲  │
 //                                            └──┘ changed: begin again
 //
+// A ready file that is written again before it is taken settles again. One that cannot be taken (its folder may not be
+// written) is refused: left alone for a minute, and in nobody's way.
+//
 // "Unchanged" is judged by this process's own clock between two looks at the file's stat, never by its times, which
 // copying tools preserve and clocks falsify. A file that ends as a PNG or a JPEG does needs a shorter quiet time, but
 // one that does not is still taken: what is broken ends in failed/, not in limbo.
@@ -23,8 +26,12 @@ package struct Inbox {
     private enum State {
         /// `generation` tells which entry of a queue is the current one.
         case settling(FileStatus, generation: Int)
-        case ready
+        case ready(FileStatus)
+        /// Not to be looked at before `until`, in nanoseconds of the caller's clock.
+        case refused(reason: String, until: Int)
     }
+
+    private static let refusalTime = 60_000_000_000
 
     private struct Look {
         let file: FilePath
@@ -55,25 +62,68 @@ package struct Inbox {
     /// Files that are ready and not taken.
     package var readyCount: Int { readyFiles.count - readyStart }
     /// Files that may still be being written.
-    package var settlingCount: Int { known.count - readyCount }
+    package var settlingCount: Int { known.count - readyCount - refusedCount }
+    /// Files that could not be taken and are left alone for now.
+    package private(set) var refusedCount = 0
 
     /// Notes a file below the inbox; what is known as ready stays so.
     package mutating func see(_ file: FilePath, _ sighting: Sighting, now: Int) {
-        if case .ready = known[file] { return }
-        if sighting == .found, known[file] != nil { return }
+        switch known[file] {
+        case .ready:
+            // Replaced by another, complete as well.
+            if sighting == .renamedIn, let status = try? Files.statusIfPresent(root.pushing(file)) {
+                known[file] = .ready(status)
+            }
+            return
+        case .settling where sighting == .found: return
+        case .refused(_, let until):
+            if sighting == .found, now < until { return }
+            forget(file)
+        case .settling, nil: break
+        }
         guard let status = try? Files.statusIfPresent(root.pushing(file)), status.isRegular else {
             known[file] = nil
             return
         }
         if sighting == .renamedIn {
-            makeReady(file)
+            makeReady(file, status)
         } else {
             startSettling(file, status, now: now)
         }
     }
 
-    private mutating func makeReady(_ file: FilePath) {
-        known[file] = .ready
+    private mutating func forget(_ file: FilePath) {
+        if case .refused = known.removeValue(forKey: file) { refusedCount -= 1 }
+    }
+
+    /// Leaves a file alone for a minute: the caller could not take it.
+    package mutating func refuse(_ file: FilePath, _ reason: String, now: Int) {
+        if case .refused = known.updateValue(.refused(reason: reason, until: now + Self.refusalTime), forKey: file) {
+            return
+        }
+        refusedCount += 1
+    }
+
+    /// Forgets refused files that are gone; after each scan.
+    package mutating func forgetGone() {
+        if refusedCount == 0 { return }
+        for case (let file, .refused) in known where (try? Files.statusIfPresent(root.pushing(file))) == .some(nil) {
+            forget(file)
+        }
+    }
+
+    /// What a file waits for, in words; nil for one that is not known.
+    package func describe(_ file: FilePath) -> String? {
+        switch known[file] {
+        case .settling: "it is taken when it has stopped changing"
+        case .ready: "it is ready and waits to be taken"
+        case .refused(let reason, _): "it cannot be taken (\(reason)); this is tried again every minute"
+        case nil: nil
+        }
+    }
+
+    private mutating func makeReady(_ file: FilePath, _ status: FileStatus) {
+        known[file] = .ready(status)
         readyFiles.append(file)
     }
 
@@ -99,7 +149,7 @@ package struct Inbox {
             known[look.file] = nil
             return
         }
-        if status == before { makeReady(look.file) } else { startSettling(look.file, status, now: now) }
+        if status == before { makeReady(look.file, status) } else { startSettling(look.file, status, now: now) }
     }
 
     /// When `settle` has something to do next.
@@ -111,16 +161,21 @@ package struct Inbox {
     }
 
     /// The next ready file, oldest first. It is forgotten: the caller takes it or leaves it to the next scan.
-    package mutating func takeReady() -> FilePath? {
-        guard readyStart < readyFiles.count else { return nil }
-        let file = readyFiles[readyStart]
-        readyStart += 1
-        if readyStart == readyFiles.count || readyStart > 4096 {
-            readyFiles.removeFirst(readyStart)
-            readyStart = 0
+    package mutating func takeReady(now: Int) -> FilePath? {
+        while readyStart < readyFiles.count {
+            let file = readyFiles[readyStart]
+            readyStart += 1
+            if readyStart == readyFiles.count || readyStart > 4096 {
+                readyFiles.removeFirst(readyStart)
+                readyStart = 0
+            }
+            guard case .ready(let before) = known.removeValue(forKey: file),
+                let status = try? Files.statusIfPresent(root.pushing(file)), status.isRegular
+            else { continue }
+            if status == before { return file }
+            startSettling(file, status, now: now)
         }
-        known[file] = nil
-        return file
+        return nil
     }
 
     /// The next ready file, which stays.

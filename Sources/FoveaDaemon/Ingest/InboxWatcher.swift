@@ -35,6 +35,9 @@ final class InboxWatcher: Sendable {
 
     /// Seconds between scans.
     private let scanInterval: Int
+    private let scanRequested = Atomic(false)
+    /// Folders that have a watch. The library's own list keeps the names of folders that are gone.
+    private let watched = Mutex<Set<FilePath>>([])
 
     /// Arms the watch. libinotifytools cannot use descriptors above 1023, so this comes before all other opening.
     ///
@@ -64,8 +67,10 @@ final class InboxWatcher: Sendable {
     /// Starts the thread; it runs until the process ends.
     func start() { startThread("inbox") { self.run() } }
 
+    /// Asks for a scan, whose end is reported by `scanned`; it begins within a second.
+    func requestScan() { scanRequested.store(true, ordering: .releasing) }
+
     private func run() {
-        if mode == .inotify { watch(root) }
         scan()
         var nextScan = monotonicNanoseconds() + scanInterval * 1_000_000_000
         while true {
@@ -75,18 +80,20 @@ final class InboxWatcher: Sendable {
             } else {
                 sleep(1)
             }
-            if monotonicNanoseconds() >= nextScan {
+            if scanRequested.exchange(false, ordering: .acquiring) || monotonicNanoseconds() >= nextScan {
                 scan()
                 nextScan = monotonicNanoseconds() + scanInterval * 1_000_000_000
             }
         }
     }
 
-    private static let interest = Int32(IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ONLYDIR)
+    private static let interest = Int32(IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_ONLYDIR)
 
     private func watch(_ folder: FilePath) {
         let added = folder.withPlatformString { inotifytools_watch_file($0, Self.interest) }
-        if added == 0, inotifytools_error() != ENOENT, inotifytools_error() != ENOTDIR {
+        if added != 0 {
+            _ = watched.withLock { $0.insert(folder) }
+        } else if inotifytools_error() != ENOENT, inotifytools_error() != ENOTDIR {
             report([
                 .trouble(
                     "inotify watch \(folder.escaped): \(Errno(rawValue: inotifytools_error())); "
@@ -95,11 +102,32 @@ final class InboxWatcher: Sendable {
         }
     }
 
+    /// Ends the watches of a folder that was moved away and of those inside: they would go on to report under the old
+    /// name.
+    private func unwatch(_ folder: FilePath) {
+        let gone = watched.withLock { watched in
+            let gone = watched.filter { $0.starts(with: folder) }
+            watched.subtract(gone)
+            return gone
+        }
+        for folder in gone { _ = folder.withPlatformString { inotifytools_remove_watch_by_filename($0) } }
+    }
+
     private func handle(_ event: UnsafeMutablePointer<inotify_event>) {
         let mask = event.pointee.mask
         if mask & UInt32(IN_Q_OVERFLOW) != 0 {
             report([.overflow])
+            // Folders may have come and gone unseen.
+            watched.withLock { $0 = [] }
             return scan()
+        }
+        if mask & UInt32(IN_IGNORED) != 0 {
+            // The folder is deleted, and its watch with it.
+            if let folder = inotifytools_filename_from_wd(event.pointee.wd) {
+                let path = FilePath(platformString: folder)
+                _ = watched.withLock { $0.remove(path) }
+            }
+            return
         }
         guard event.pointee.len > 0, let folder = inotifytools_filename_from_wd(event.pointee.wd),
             let name = FilePath.Component(
@@ -107,6 +135,10 @@ final class InboxWatcher: Sendable {
                     .assumingMemoryBound(to: CChar.self))
         else { return }
         let path = FilePath(platformString: folder).appending(name)
+        if mask & UInt32(IN_MOVED_FROM) != 0 {
+            if mask & UInt32(IN_ISDIR) != 0 { unwatch(path) }
+            return
+        }
         if Junk.contains(name) { return }
         if mask & UInt32(IN_ISDIR) != 0 {
             var ignored: [String: Int] = [:]
@@ -129,9 +161,7 @@ final class InboxWatcher: Sendable {
 
     /// - Parameter isNew: a watch is put on the folder, and on those inside, first.
     private func scan(_ folder: FilePath, _ ignored: inout [String: Int], isNew: Bool) {
-        if mode == .inotify, isNew || folder.withPlatformString({ inotifytools_wd_from_filename($0) }) < 0 {
-            watch(folder)
-        }
+        if mode == .inotify, isNew || !watched.withLock({ $0.contains(folder) }) { watch(folder) }
         let names: [FilePath.Component]
         do {
             names = try Files.list(folder)

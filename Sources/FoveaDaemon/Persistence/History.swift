@@ -74,7 +74,8 @@ package final class History: Sendable {
     /// Whether the file was begun by this start, so that it should be filled from the outbox.
     package let isNew: Bool
 
-    /// Opens `history.sqlite`; a damaged one is moved aside and a new one made.
+    /// Opens `history.sqlite`; a damaged one is moved aside and a new one made. Where there can be none (no rights, no
+    /// space), it is kept in memory: images are classified without it.
     ///
     /// - Parameter keep: images received longer ago are removed.
     package init(state folder: FilePath, keep: Duration, log: Logger) throws {
@@ -84,25 +85,35 @@ package final class History: Sendable {
         self.log = log
         wakeUp = try WakeUp()
         do {
-            database = try Self.open(path)
-            isNew = isMissing
-        } catch let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode) {
-            log.warning("\(path.escaped) is damaged (\(error)); it is kept as history.sqlite.damaged and begun anew")
-            try Files.rename(path, to: folder.appending("history.sqlite.damaged"))
-            for suffix in ["-wal", "-shm"] { try? Files.unlink(folder.appending("history.sqlite" + suffix)) }
-            database = try Self.open(path)
-            isNew = true
+            do {
+                database = try Self.open(path.string)
+                isNew = isMissing
+            } catch let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode) {
+                log.warning("\(path.escaped) is damaged (\(error)); it is kept as history.sqlite.damaged, begun anew")
+                try Files.rename(path, to: folder.appending("history.sqlite.damaged"))
+                for suffix in ["-wal", "-shm"] { try? Files.unlink(folder.appending("history.sqlite" + suffix)) }
+                database = try Self.open(path.string)
+                isNew = true
+            }
+        } catch {
+            log.error(
+                """
+                \(path.escaped) cannot be opened (\(error)): until the next start, 'foveactl why' knows only what \
+                happened since this one. Let fovead write that file, or move it away.
+                """)
+            database = try Self.open(":memory:")
+            isNew = false
         }
     }
 
-    private static func open(_ path: FilePath) throws -> DatabaseQueue {
+    private static func open(_ path: String) throws -> DatabaseQueue {
         var configuration = GRDB.Configuration()
         configuration.prepareDatabase { db in
             try db.execute(sql: "PRAGMA journal_mode = WAL")
             try db.execute(sql: "PRAGMA synchronous = NORMAL")
         }
         configuration.busyMode = .timeout(5)
-        let queue = try DatabaseQueue(path: path.string, configuration: configuration)
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
         try queue.write { db in
             try db.execute(
                 sql: """

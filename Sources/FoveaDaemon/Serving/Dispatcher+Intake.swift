@@ -34,14 +34,18 @@ extension Dispatcher {
     func takeImages(_ now: Int) {
         guard canTake(now), decided.isEmpty else { return }
         for _ in 0..<min(roomInSpool, configuration.batch) {
-            guard let file = inbox.takeReady() else { return }
+            guard let file = inbox.takeReady(now: now) else { return }
             do throws(SystemError) {
                 guard let image = try ledger.claim(file) else { continue }
                 queue.append(Item(source: .spool(image), id: image.id, file: file, taken: monotonicNanoseconds()))
             } catch {
-                // The file is still in the inbox; it comes back to notice by the entry made here, or by a scan.
-                inbox.see(file, .renamedIn, now: now)
-                return setTrouble("taking \(file.escaped): \(error)")
+                // The file is still in the inbox.
+                if error.isTransient {
+                    inbox.see(file, .renamedIn, now: now)
+                    return setTrouble("taking \(file.escaped): \(error)")
+                }
+                inbox.refuse(file, "\(error)", now: now)
+                refusals = ((refusals?.count ?? 0) + 1, "\(file.escaped): \(error)")
             }
         }
         if trouble != nil { clearTrouble() }
@@ -52,10 +56,14 @@ extension Dispatcher {
         guard mode != .stopping, let serving else { return }
         while !suspects.isEmpty {
             guard let worker = serving.workers.first(where: { $0.hasRoom && $0.batches.isEmpty }) else { break }
-            send([suspects.removeFirst()], to: worker, of: serving)
+            guard send([suspects.removeFirst()], to: worker, of: serving) else { return }
         }
+        // A worker must come to rest before it can try a suspect alone: the one with the least to do gets no more.
+        let reserved =
+            suspects.isEmpty
+            ? nil : serving.workers.filter { $0.state == .serving }.min { $0.imagesInFlight < $1.imagesInFlight }
         while !queue.isEmpty {
-            let free = serving.workers.filter(\.hasRoom)
+            let free = serving.workers.filter { $0.hasRoom && $0 !== reserved }
             guard let worker = free.min(by: { $0.imagesInFlight < $1.imagesInFlight }) else { return }
             let share = (queue.count + free.count - 1) / free.count
             var items: [Item] = []
@@ -64,16 +72,19 @@ extension Dispatcher {
         }
     }
 
+    private func putBack(_ items: [Item]) {
+        suspects = items.filter(\.isSuspect) + suspects
+        queue.prepend(contentsOf: items.filter { !$0.isSuspect })
+    }
+
     /// - Returns: false when nothing more should be sent now.
     @discardableResult
     private func send(_ items: [Item], to worker: Worker, of generation: Generation) -> Bool {
         var sent: [Item] = []
         var descriptors: [FileDescriptor] = []
-        defer {
-            for (item, descriptor) in zip(sent, descriptors) {
-                if case .spool = item.source { try? descriptor.close() }
-            }
-        }
+        // Those of requests belong to their items.
+        var opened: [FileDescriptor] = []
+        defer { for descriptor in opened { try? descriptor.close() } }
         for (index, var item) in items.enumerated() {
             switch item.source {
             case .request(let descriptor, _):
@@ -83,12 +94,11 @@ extension Dispatcher {
                 do throws(SystemError) {
                     let descriptor = try Files.open(image.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
                     item.bytes = (try? Files.status(of: descriptor).size) ?? 0
+                    opened.append(descriptor)
                     descriptors.append(descriptor)
                     sent.append(item)
                 } catch  where error.errno == .tooManyOpenFiles || error.errno == .tooManyOpenFilesInSystem {
-                    queue.prepend(contentsOf: sent + items[index...])
-                    descriptors.forEach { try? $0.close() }
-                    sent = []
+                    putBack(sent + items[index...])
                     setTrouble("\(error)")
                     return false
                 } catch {
@@ -104,8 +114,13 @@ extension Dispatcher {
             try worker.send(batch, descriptors: descriptors)
             return true
         } catch {
-            queue.prepend(contentsOf: sent)
-            if let error = error as? SystemError, error.errno == .resourceTemporarilyUnavailable { return false }
+            putBack(sent)
+            // A full socket, or (unix(7)) too many descriptors under way: it takes them in a moment.
+            if let error = error as? SystemError,
+                [.resourceTemporarilyUnavailable, .tooManyReferences].contains(error.errno)
+            {
+                return false
+            }
             lose(worker, of: generation, because: "\(error)")
             return false
         }

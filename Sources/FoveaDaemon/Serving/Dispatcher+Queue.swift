@@ -17,24 +17,51 @@ extension Dispatcher {
         return QueueAnswer(verb: .resume, mode: status().mode, images: inbox.readyCount + inbox.settlingCount)
     }
 
-    /// Answers when nothing is left in the inbox, with the workers or on its way to the outbox.
+    /// A client that waits until all that was in the inbox when it asked is published.
+    struct Drain {
+        let reply: OneShot<QueueAnswer>
+        let publishedBefore: Int
+        /// How many will have been published then; nil until a scan has shown what there is.
+        var target: Int?
+    }
+
+    /// Answers when what is in the inbox now is published. What comes later is not waited for: where a camera never
+    /// rests, nobody would ever be answered.
     func drain(reply: OneShot<QueueAnswer>) {
         if mode == .stopping {
             return reply.set(QueueAnswer(verb: .drain, mode: .stopping, images: 0))
         }
         if mode == .paused { mode = .running }
-        drains.append((reply, counts.published))
+        drains.append(Drain(reply: reply, publishedBefore: counts.published))
+        watcher.requestScan()
+    }
+
+    /// What there is to drain is known now.
+    func scanFinished() {
+        inbox.forgetGone()
+        let left = inbox.readyCount + inbox.settlingCount + imagesTaken
+        for index in drains.indices where drains[index].target == nil {
+            drains[index].target = counts.published + left
+        }
+    }
+
+    private var imagesTaken: Int {
+        queue.count + suspects.count + imagesInFlight + decided.count + ledger.unpublished.count
     }
 
     func advanceDrains() {
-        guard !drains.isEmpty, inbox.readyCount == 0, inbox.settlingCount == 0, queue.isEmpty, suspects.isEmpty,
-            decided.isEmpty, ledger.unpublished.isEmpty, imagesInFlight == 0
-        else { return }
-        for drain in drains {
+        if drains.isEmpty { return }
+        // Some of what was there may have been taken away by its owner.
+        let isEmpty = inbox.readyCount == 0 && inbox.settlingCount == 0 && imagesTaken == 0
+        endDrains { drain in drain.target.map { isEmpty || counts.published >= $0 } ?? false }
+    }
+
+    func endDrains(where isOver: (Drain) -> Bool) {
+        for drain in drains where isOver(drain) {
             drain.reply.set(
-                QueueAnswer(verb: .drain, mode: .running, images: counts.published - drain.publishedBefore))
+                QueueAnswer(verb: .drain, mode: status().mode, images: counts.published - drain.publishedBefore))
         }
-        drains = []
+        drains.removeAll(where: isOver)
     }
 
     /// Puts what failed for a passing reason into the inbox again, and removes the documents that said why.
@@ -96,11 +123,13 @@ extension Dispatcher {
     private func putBack(_ image: FilePath, _ failed: FilePath) throws(SystemError) {
         let folder = inbox.root.pushing(image.removingLastComponent())
         try Files.makeDirectories(folder)
+        // Hidden, so that the inbox does not take half a copy.
+        let staging = folder.appending(".retry-\(DropID(received: .now()))")
         var number = 1
         while true {
             let target = folder.appending(OutboxNames.name(image.lastComponent!, number: number, suffix: ""))
             do throws(SystemError) {
-                return try Files.renameNoReplace(failed.pushing(image), to: target)
+                return try Files.moveNoReplace(failed.pushing(image), to: target, staging: staging)
             } catch {
                 guard error.errno == .fileExists else { throw error }
                 number += 1

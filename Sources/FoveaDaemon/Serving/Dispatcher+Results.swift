@@ -17,7 +17,12 @@ extension Dispatcher {
                 case .refused(let fault), .failed(let fault):
                     return lose(worker, of: generation, because: fault.description)
                 case .scores(let scores):
-                    if let batch = worker.finish(scores.batch) { take(scores, batch, generation) }
+                    let since = worker.since
+                    if let batch = worker.finish(scores.batch) {
+                        generation.slowestImage = max(
+                            generation.slowestImage ?? 0, (monotonicNanoseconds() - since) / max(1, batch.items.count))
+                        take(scores, batch, generation)
+                    }
                 case .preview, .pixels: break
                 }
             } catch WorkerClientError.ended {
@@ -62,7 +67,7 @@ extension Dispatcher {
             decided.append(
                 Decision(
                     outcome: Outcome(id: item.id, file: item.file, folder: folder, document: document),
-                    record: .result(record), line: document))
+                    record: .result(record)))
         }
     }
 
@@ -77,7 +82,7 @@ extension Dispatcher {
             decided.append(
                 Decision(
                     outcome: Outcome(id: item.id, file: item.file, folder: OutboxNames.failed, document: document),
-                    record: .error(record), line: document))
+                    record: .error(record)))
         }
     }
 
@@ -86,22 +91,19 @@ extension Dispatcher {
         if decided.isEmpty, ledger.unpublished.isEmpty { return }
         guard monotonicNanoseconds() >= retryAt || trouble == nil else { return }
         do throws(SystemError) {
-            if !uncommitted.isEmpty {
-                try ledger.commit(uncommitted.map(\.outcome))
-                committed = decided.count
+            if !decided.isEmpty {
+                try ledger.commit(decided.map(\.outcome))
+                for decision in decided { records[decision.outcome.id] = decision.record }
+                decided = []
             }
             var entries: [HistoryEntry] = []
-            var done = 0
             defer {
-                decided.removeFirst(done)
-                committed -= done
                 history.note(entries)
+                reportHeld()
             }
             try ledger.publish { outcome, path in
-                // Both are in the order of decision.
-                let decision = decided[done]
-                done += 1
-                entries.append(tell(decision, path))
+                reportedHeld.remove(outcome.id)
+                if let entry = tell(outcome, records.removeValue(forKey: outcome.id), path) { entries.append(entry) }
             }
             if trouble != nil { clearTrouble() }
         } catch {
@@ -109,13 +111,20 @@ extension Dispatcher {
         }
     }
 
-    private var uncommitted: ArraySlice<Decision> { decided[committed...] }
+    private func reportHeld() {
+        for held in ledger.held where reportedHeld.insert(held.outcome.id).inserted {
+            log.error("\(held.outcome.file.escaped) \(Self.explain(held))")
+            history.note("held", Self.explain(held), image: held.outcome.id)
+        }
+    }
 
     /// Counts and tells everybody who listens.
-    private func tell(_ decision: Decision, _ path: FilePath) -> HistoryEntry {
-        watchers.send(decision.line)
+    ///
+    /// - Parameter record: nil for an outcome that an earlier run of the daemon has decided.
+    private func tell(_ outcome: Outcome, _ record: Decision.Record?, _ path: FilePath) -> HistoryEntry? {
+        watchers.send(outcome.document)
         counts.published += 1
-        switch decision.record {
+        switch record {
         case .result(let record):
             if record.status == .unsure { counts.unsure += 1 }
             return HistoryEntry(record, path: path.escaped)
@@ -123,6 +132,10 @@ extension Dispatcher {
             counts.failed += 1
             log.warning("failed: \(path.escaped): \(record.message) [\(record.reason)]")
             return HistoryEntry(record, path: path.escaped)
+        case nil:
+            var entry = History.entry(document: outcome.document)
+            entry?.path = path.escaped
+            return entry
         }
     }
 }

@@ -22,7 +22,8 @@ extension Dispatcher {
                 hello.sandboxGaps.isEmpty
                     ? hello.sandbox : "\(hello.sandbox) (missing: \(hello.sandboxGaps.joined(separator: "; ")))"
             } ?? "unknown until a worker serves",
-            watch: .init(mode: watchMode == .inotify ? .inotify : .polling, overflows: overflows), queue: queueStatus,
+            watch: .init(mode: watcher.mode == .inotify ? .inotify : .polling, overflows: overflows),
+            queue: queueStatus,
             rates: .init(tenSeconds: meter.rate(10), minute: meter.rate(60)), workers: workers,
             intake: .init(
                 taking: reasonForNotTaking == nil, reason: reasonForNotTaking,
@@ -47,6 +48,11 @@ extension Dispatcher {
         }
     }
 
+    static func explain(_ held: Ledger.Held) -> String {
+        "is classified (\(held.outcome.folder)) and kept, because the outbox does not take it: \(held.reason). "
+            + "Let fovead write there; it tries again every ten seconds."
+    }
+
     private var queueStatus: Status.Queue {
         let inFlight = generations.flatMap { $0.workers.flatMap { $0.batches.flatMap(\.items) } }
         let oldest = (inFlight + suspects + [queue.first].compactMap { $0 }).map(\.taken).min()
@@ -55,12 +61,17 @@ extension Dispatcher {
         return Status.Queue(
             waiting: inbox.readyCount, settling: inbox.settlingCount, spooled: queue.count + suspects.count,
             classifying: inFlight.count, published: counts.published, failed: counts.failed, unsure: counts.unsure,
-            ignored: ignored, oldestSeconds: oldest.map { Double(monotonicNanoseconds() - $0) / 1e9 },
+            held: ledger.held.count,
+            ignored: ignored.merging(inbox.refusedCount > 0 ? ["refused": inbox.refusedCount] : [:]) { $1 },
+            oldestSeconds: oldest.map { Double(monotonicNanoseconds() - $0) / 1e9 },
             etaSeconds: left == 0 ? 0 : rate > 0 ? Double(left) / rate : nil, current: inFlight.first?.file.escaped)
     }
 
     /// The timeline of an image that has no result yet.
     func whyInFlight(_ name: String) -> WhyAnswer? {
+        func names(_ id: DropID, _ file: FilePath) -> Bool {
+            id.description == name || file.escaped == name || file == FilePath(name)
+        }
         let inFlight = generations.flatMap { generation in
             generation.workers.flatMap { worker in
                 worker.batches.flatMap(\.items).map { ($0, "with worker \(worker.pid) of \(generation.identifier)") }
@@ -68,13 +79,27 @@ extension Dispatcher {
         }
         var waiting: [(Item, String)] = suspects.map { ($0, "waits to be tried alone: a worker was lost with it") }
         waiting += queue.all.map { ($0, "waits for a worker") }
-        for (item, state) in inFlight + waiting where item.id.description == name || item.file.escaped == name {
+        for (item, state) in inFlight + waiting where names(item.id, item.file) {
             return WhyAnswer(
                 id: item.id.description, file: item.file.escaped,
                 events: [
                     .init(time: item.id.received, what: "received", detail: item.file.escaped),
                     .init(time: .now(), what: "now", detail: state),
                 ])
+        }
+        for held in ledger.held where names(held.outcome.id, held.outcome.file) {
+            return WhyAnswer(
+                id: held.outcome.id.description, file: held.outcome.file.escaped,
+                events: [
+                    .init(time: held.outcome.id.received, what: "received", detail: held.outcome.file.escaped),
+                    .init(time: .now(), what: "now", detail: Self.explain(held)),
+                ])
+        }
+        for file in [FilePath(bytes: percentUnescaped(name)), FilePath(name)] {
+            guard let state = inbox.describe(file) else { continue }
+            return WhyAnswer(
+                id: "", file: file.escaped, events: [.init(time: .now(), what: "now", detail: "in the inbox; \(state)")]
+            )
         }
         return nil
     }

@@ -57,8 +57,22 @@ extension Dispatcher {
         } catch {
             receipt.reason = "\(error)"
             finish(receipt, reply)
-            if serving == nil { startFailure = "\(error)" }
+            if reply == nil { tryNextCandidate("\(error)") }
         }
+    }
+
+    /// Begins to serve with the first of `candidates` that can.
+    ///
+    /// - Parameter reason: why the one before could not.
+    func tryNextCandidate(_ reason: String?) {
+        guard mode != .stopping else { return }
+        guard !candidates.isEmpty else {
+            startFailure = reason
+            return
+        }
+        let next = candidates.removeFirst()
+        if let reason { log.error("\(reason). \(next) is tried instead; see 'foveactl model list'") }
+        beginSwap(to: next, reply: nil)
     }
 
     /// Goes back to the model that served before the active one.
@@ -84,7 +98,10 @@ extension Dispatcher {
             let entry = ActiveModel.Entry(generation.identifier, sha256: identity.sha256)
             let before = try? ActiveModel.read(configuration.activeFile)
             if before?.active != entry {
-                try ActiveModel(active: entry, previous: before?.active).write(configuration.activeFile)
+                // At a start another model than the active one serves only because that one cannot.
+                var previous = swap.old == nil ? before?.previous : before?.active
+                if previous == entry { previous = nil }
+                try ActiveModel(active: entry, previous: previous).write(configuration.activeFile)
             }
         } catch {
             return refuse(swap, "\(error)")
@@ -111,6 +128,11 @@ extension Dispatcher {
         let hasWork = swap.new.imagesInFlight > 0 || !queue.isEmpty
         let waited = monotonicNanoseconds() - switchedAt
         guard swap.new.firstImage != nil || !hasWork || waited > 10_000_000_000 else { return }
+        conclude(swap)
+    }
+
+    /// Gives the receipt of a swap that has switched.
+    func conclude(_ swap: Swap) {
         swap.receipt.lastOnOld = swap.old?.lastImage
         swap.receipt.firstOnNew = swap.new.firstImage
         swap.receipt.memoryAfter = memoryInUse
@@ -127,7 +149,7 @@ extension Dispatcher {
         swap.new.workers = []
         swap.new.phase = .ended
         finish(swap.receipt, swap.reply)
-        if serving == nil { startFailure = reason }
+        if swap.reply == nil { tryNextCandidate(reason) }
     }
 
     private func finish(_ receipt: SwapReceipt, _ reply: OneShot<SwapReceipt>?) {

@@ -8,6 +8,17 @@ extension Dispatcher {
     /// Longest time from spawn to hello. Long, because a large model on a busy machine may take its time.
     private static let startLimit = 300_000_000_000
 
+    /// Longest time from being told to stop to the end.
+    private static let stopLimit = 5_000_000_000
+
+    /// How long a batch may take, in nanoseconds: what the configuration grants one image, and for the others with it
+    /// several times what images of this generation have taken so far. A first batch is granted it for each image.
+    private func timeLimit(_ images: Int, _ generation: Generation) -> Int {
+        let granted = Int(configuration.limits.seconds * 1e9)
+        let others = min(granted, generation.slowestImage.map { $0 * 8 } ?? granted) * (images - 1)
+        return granted + others + 1_000_000_000
+    }
+
     private var workerStart: WorkerStart {
         WorkerStart(
             model: nil, plugins: configuration.plugins,
@@ -86,7 +97,7 @@ extension Dispatcher {
         }
     }
 
-    /// Ends the idle priority and the workers that are over their time: the limit for each image of the batch they have, or for starting.
+    /// Ends the idle priority, and the workers that are over their time.
     func checkDeadlines() {
         let now = monotonicNanoseconds()
         for generation in generations {
@@ -95,8 +106,8 @@ extension Dispatcher {
                 let limit: Int
                 switch (worker.state, worker.batches.first) {
                 case (.starting, _): limit = Self.startLimit
-                case (_, let batch?):
-                    limit = Int(configuration.limits.seconds * 1e9) * batch.items.count + 1_000_000_000
+                case (.stopping, _): limit = Self.stopLimit
+                case (.serving, let batch?): limit = timeLimit(batch.items.count, generation)
                 default: continue
                 }
                 guard now - worker.since > limit else { continue }
@@ -121,8 +132,7 @@ extension Dispatcher {
                 }
             case .draining:
                 for worker in generation.workers where worker.batches.isEmpty && worker.state != .stopping {
-                    worker.state = .stopping
-                    try? worker.client.send(.stop)
+                    worker.stop()
                 }
                 if generation.workers.isEmpty { generation.phase = .ended }
             case .ended: break

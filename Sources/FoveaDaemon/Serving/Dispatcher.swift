@@ -68,7 +68,7 @@ final class Dispatcher {
     let watchers: Watchers
     let mailbox: Mailbox
     let log: Logger
-    let watchMode: InboxWatcher.Mode
+    let watcher: InboxWatcher
     let since = Timestamp.now()
     let started = monotonicNanoseconds()
     let workerCount: Int
@@ -76,7 +76,7 @@ final class Dispatcher {
 
     var mode = Mode.running
     /// Clients that wait until nothing is left to do, each with the number of images published when it asked.
-    var drains: [(reply: OneShot<QueueAnswer>, publishedBefore: Int)] = []
+    var drains: [Drain] = []
     var inbox: Inbox
     var ignored: [String: Int] = [:]
     var overflows = 0
@@ -86,8 +86,13 @@ final class Dispatcher {
     var suspects: [Item] = []
     /// Decided and not yet committed: normally empty between two rounds of the loop.
     var decided: [Decision] = []
-    /// How many of `decided`, from the first, are in the journal already.
-    var committed = 0
+    /// What is told of committed outcomes once they are published.
+    var records: [DropID: Decision.Record] = [:]
+    /// Outcomes that have been reported as held.
+    var reportedHeld: Set<DropID> = []
+    private var nextHeldTry = 0
+    /// Files that could not be taken since the last report, and one of them.
+    var refusals: (count: Int, example: String)?
     /// Why nothing is written or taken at the moment, and until when (monotonic) nothing is tried.
     var trouble: String?
     var retryAt = 0
@@ -99,7 +104,9 @@ final class Dispatcher {
     var lastSwap: SwapReceipt?
     var nextGeneration = 1
     var nextBatch: UInt64 = 1
-    /// Ends the run when the first model cannot serve.
+    /// Models for the start, best first, that have not been tried.
+    var candidates: [String]
+    /// Ends the run when no model can serve.
     var startFailure: String?
 
     var counts = Counts()
@@ -107,6 +114,7 @@ final class Dispatcher {
     private var nextSecond = 0
     private var statusText: [UInt8] = []
     private var nextStatusFile = 0
+    private var statusFileDue = 0
     private var stopDeadline = 0
 
     /// Published since the start, by how they ended.
@@ -120,7 +128,6 @@ final class Dispatcher {
     struct Decision {
         let outcome: Outcome
         let record: Record
-        let line: [UInt8]
 
         enum Record {
             case result(ResultRecord)
@@ -130,14 +137,15 @@ final class Dispatcher {
 
     init(
         configuration: Configuration, inbox: FilePath, ledger: Ledger, history: History, watchers: Watchers,
-        mailbox: Mailbox, watchMode: InboxWatcher.Mode, workerExecutable: FilePath, log: Logger
+        mailbox: Mailbox, watcher: InboxWatcher, workerExecutable: FilePath, candidates: [String], log: Logger
     ) {
         self.configuration = configuration
         self.ledger = ledger
         self.history = history
         self.watchers = watchers
         self.mailbox = mailbox
-        self.watchMode = watchMode
+        self.watcher = watcher
+        self.candidates = candidates
         self.workerExecutable = workerExecutable
         self.log = log
         store = ModelStore(bundled: configuration.models, trained: configuration.trainedModels)
@@ -189,7 +197,7 @@ final class Dispatcher {
         if let look = inbox.nextLook { until = min(until, look) }
         for case let wakeUp? in workers.map(\.idleUntil) { until = min(until, wakeUp) }
         // An image that failed before it reached a worker.
-        if !decided.isEmpty { until = min(until, trouble == nil ? now : retryAt) }
+        if !decided.isEmpty || !ledger.unpublished.isEmpty { until = min(until, trouble == nil ? now : retryAt) }
         // More to take, and a place for it: only look at what has come meanwhile.
         if canTake(now), inbox.readyCount > 0 { until = now }
         let milliseconds = max(0, (until - now + 999_999) / 1_000_000)
@@ -200,7 +208,9 @@ final class Dispatcher {
     private func handle(_ event: InboxEvent) {
         switch event {
         case .file(let file, let sighting): inbox.see(file, sighting, now: monotonicNanoseconds())
-        case .scanned(let ignored): self.ignored = ignored
+        case .scanned(let ignored):
+            self.ignored = ignored
+            scanFinished()
         case .overflow:
             overflows += 1
             log.notice("the kernel's inotify queue overflowed; the inbox is scanned")
@@ -219,16 +229,27 @@ final class Dispatcher {
         } catch {
             setTrouble("\(error)")
         }
+        if now >= nextHeldTry {
+            nextHeldTry = now + 10_000_000_000
+            ledger.retryHeld()
+        }
+        if let refusals {
+            let what = "files of the inbox cannot be taken and are left alone for a minute, such as"
+            log.warning("\(refusals.count) \(what) \(refusals.example)")
+            self.refusals = nil
+        }
         if now >= nextStatusFile {
             nextStatusFile = now + 5_000_000_000
-            writeStatusFile()
+            writeStatusFile(now)
         }
     }
 
-    func writeStatusFile() {
-        let text = StatusFile.text(status())
-        // The first line carries the time, so that a reader sees that it is fresh; compare what is below.
-        guard text.dropFirst(80) != statusText.dropFirst(80)[...] else { return }
+    /// Writes `STATUS.txt` when it says something new, and every minute, so that its time shows that it is alive.
+    private func writeStatusFile(_ now: Int, isLast: Bool = false) {
+        let text = StatusFile.text(status(), isStopped: isLast)
+        // The first line carries the time; compare what is below.
+        guard now >= statusFileDue || text.dropFirst(80) != statusText.dropFirst(80)[...] else { return }
+        statusFileDue = now + 60_000_000_000
         statusText = text
         let path = configuration.outbox.appending(OutboxNames.statusFile)
         do throws(SystemError) {
@@ -258,12 +279,10 @@ final class Dispatcher {
         mode = .stopping
         stopDeadline = monotonicNanoseconds() + 30_000_000_000
         log.notice("stopping: \(imagesInFlight) images in flight are finished, \(queue.count) wait for the next start")
-        if let swap { refuse(swap, "the daemon is stopping") }
-        for drain in drains {
-            drain.reply.set(
-                QueueAnswer(verb: .drain, mode: .stopping, images: counts.published - drain.publishedBefore))
+        if let swap {
+            if swap.switchedAt == nil { refuse(swap, "the daemon is stopping") } else { conclude(swap) }
         }
-        drains = []
+        endDrains(where: { _ in true })
     }
 
     private var isFinished: Bool {
@@ -279,7 +298,7 @@ final class Dispatcher {
         for item in suspects { abandon(item) }
         while !queue.isEmpty { abandon(queue.removeFirst()) }
         if decided.isEmpty { try? ledger.compact(always: true) }
-        writeStatusFile()
+        writeStatusFile(monotonicNanoseconds(), isLast: true)
     }
 
     /// A client's image must have its answer; one in the spool is found by the next start.

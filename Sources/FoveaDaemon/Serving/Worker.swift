@@ -65,6 +65,13 @@ final class Worker {
         imageCount += batch.items.count
     }
 
+    /// Asks it to end.
+    func stop() {
+        state = .stopping
+        since = monotonicNanoseconds()
+        try? client.send(.stop)
+    }
+
     /// Takes the batch that was answered.
     func finish(_ number: UInt64) -> Batch? {
         guard let index = batches.firstIndex(where: { $0.number == number }) else { return nil }
