@@ -85,10 +85,12 @@ extension EndToEnd {
         try Files.removeTree(daemon.inbox.appending("c"))
         try dropAndWait(4, in: "c/b")
         try dropAndWait(5, in: "c/b")
+        try Files.rename(daemon.inbox.appending("c"), to: daemon.inbox.appending("d"))
+        try dropAndWait(6, in: "d/b")
         #expect(
             try Set(daemon.results.map(\.record.file))
                 == Set(
-                    zip(["a/b", "c/b", "c", "a/b", "c/b", "c/b"], images).map { "\($0)/\($1.name)" }))
+                    zip(["a/b", "c/b", "c", "a/b", "c/b", "c/b", "d/b"], images).map { "\($0)/\($1.name)" }))
         try daemon.stop()
     }
 

@@ -110,7 +110,10 @@ final class InboxWatcher: Sendable {
             watched.subtract(gone)
             return gone
         }
-        for folder in gone { _ = folder.withPlatformString { inotifytools_remove_watch_by_filename($0) } }
+        for folder in gone {
+            // The library knows folders by a name that ends with a slash.
+            _ = "\(folder.string)/".withCString { inotifytools_remove_watch_by_filename($0) }
+        }
     }
 
     private func handle(_ event: UnsafeMutablePointer<inotify_event>) {
@@ -126,6 +129,11 @@ final class InboxWatcher: Sendable {
             if let folder = inotifytools_filename_from_wd(event.pointee.wd) {
                 let path = FilePath(platformString: folder)
                 _ = watched.withLock { $0.remove(path) }
+                // The library keeps the record, and under its name would find it instead of a later one. The new name
+                // has the old one's place in the library's order: nothing sorts between them.
+                (String(cString: folder) + "\u{1}").withCString {
+                    inotifytools_set_filename_by_wd(event.pointee.wd, $0)
+                }
             }
             return
         }
