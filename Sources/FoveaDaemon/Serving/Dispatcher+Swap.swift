@@ -104,7 +104,9 @@ extension Dispatcher {
                 try ActiveModel(active: entry, previous: previous).write(configuration.activeFile)
             }
         } catch {
-            return refuse(swap, "\(error)")
+            // A swap that a restart would undo is none. At a start there is nothing to keep: better served than not.
+            guard swap.old == nil else { return refuse(swap, "\(error)") }
+            log.error("\(generation.identifier) serves, but that is not on record: \(error)")
         }
         for worker in generation.workers { worker.wakeFromIdle() }
         generation.phase = .serving
