@@ -40,7 +40,7 @@ final class Classifier: PluginInstance {
                 "architecture": .string(network.definition.architecture),
                 "parameters": .int(network.parameterCount),
                 "bytes": .int(network.bytes),
-                "instructions": .string(String(cString: ck_isa())),
+                "instructionSet": .string(String(cString: ck_isa())),
             ]).text
     }
 

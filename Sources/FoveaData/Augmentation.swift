@@ -1,6 +1,5 @@
 // Random changes to training images: mirrored left to right half of the time, and moved by up to n pixels either way,
-// the border filled by reflection (He et al. 2015, section 4.2, there with zeros). What happens to an image depends on
-// seed, epoch and index alone, so that neither the order of the data nor the number of threads changes a training.
+// the border filled by reflection (He et al. 2015, section 4.2, there with zeros).
 
 /// Flip and shift of RGB8 images.
 package struct Augmentation: Sendable, Equatable {
@@ -8,11 +7,10 @@ package struct Augmentation: Sendable, Equatable {
     package var flip: Bool
     /// Most pixels to move in each direction; below either side of the images.
     package var shift: Int
-    package var seed: UInt64
 
-    package init(flip: Bool = true, shift: Int = 4, seed: UInt64) {
+    package init(flip: Bool = true, shift: Int = 4) {
         precondition(shift >= 0)
-        (self.flip, self.shift, self.seed) = (flip, shift, seed)
+        (self.flip, self.shift) = (flip, shift)
     }
 
     /// What is done to one image.
@@ -27,33 +25,21 @@ package struct Augmentation: Sendable, Equatable {
         }
     }
 
-    /// The change for image `index` of the training images in `epoch`.
-    package func change(epoch: Int, index: Int) -> Change {
-        var random = SplitMix64(
-            seed: SplitMix64.mixed(
-                SplitMix64.mixed(seed ^ 0xF0FE_A000) &+ UInt64(bitPattern: Int64(epoch)) &* 0x9E37_79B9_7F4A_7C15
-                    &+ SplitMix64.mixed(UInt64(bitPattern: Int64(index)) &+ 1)))
-        let mirrored = random.next() >> 63 == 1
-        let dx = random.below(2 * shift + 1) - shift
-        let dy = random.below(2 * shift + 1) - shift
+    /// Draws a change; always as many numbers, whatever is switched on.
+    package func change(using random: inout some RandomNumberGenerator) -> Change {
+        let mirrored = Bool.random(using: &random)
+        let dx = Int.random(in: -shift...shift, using: &random)
+        let dy = Int.random(in: -shift...shift, using: &random)
         return Change(mirrored: flip && mirrored, dx: dx, dy: dy)
     }
+}
 
+extension Augmentation.Change {
     /// Copies an image with its change.
     ///
     /// - Parameters:
     ///   - source: height × width × 3 bytes.
     ///   - target: as many, no overlap.
-    package func apply(
-        _ source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>, height: Int, width: Int, epoch: Int,
-        index: Int
-    ) {
-        change(epoch: epoch, index: index).apply(source, to: target, height: height, width: width)
-    }
-}
-
-extension Augmentation.Change {
-    /// See `Augmentation.apply`.
     package func apply(
         _ source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>, height: Int, width: Int
     ) {

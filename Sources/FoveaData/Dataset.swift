@@ -47,34 +47,39 @@ package struct Dataset: Sendable, Equatable {
     /// - Throws: `.missing`, saying which splits there are.
     package func images(_ split: String) throws(DataError) -> LabelledImages {
         if let images = splits[split] { return images }
-        let there = splits.keys.sorted().joined(separator: ", ")
+        let there = Set(splits.keys).union(info.splits.keys).sorted().joined(separator: ", ")
         throw DataError(.missing, "data set \(info.name) has no split \(split), only: \(there)")
     }
+
+    /// The seed of the division that all trainings and evaluations use, so that they choose on the same images.
+    package static let divisionSeed: UInt64 = 0
 
     /// Divides the training images: from each class `perClass`, chosen by the seed, to develop on, and the rest to
     /// train with. The test images are never touched.
     ///
+    /// - Parameter perClass: nil takes a tenth of each class, from 1 to 50; a class's only image is trained on.
     /// - Returns: indices into `train`, both ascending.
     /// - Throws: `.invalid` for a class that would have nothing left.
     package func split(
-        development perClass: Int, seed: UInt64
+        development perClass: Int?, seed: UInt64 = divisionSeed
     ) throws(DataError) -> (train: [Int], development: [Int]) {
         let labels = try images("train").labels
         var classes = [[Int]](repeating: [], count: info.labels.count)
         for (index, label) in labels.enumerated() { classes[Int(label)].append(index) }
         var (train, development): ([Int], [Int]) = ([], [])
         for (label, members) in classes.enumerated() where !members.isEmpty {
-            guard perClass < members.count else {
+            let wanted = perClass ?? (members.count == 1 ? 0 : min(50, max(1, members.count / 10)))
+            guard wanted < members.count else {
                 throw DataError(
                     .invalid,
                     "class \(info.labels[label]) has \(members.count) training images: "
-                        + "\(perClass) for development leave none to train with")
+                        + "\(wanted) for development leave none to train with")
             }
             var order = members
             var random = SplitMix64(seed: seed ^ SplitMix64.mixed(UInt64(label) + 1))
             random.shuffle(&order)
-            development += order.prefix(perClass)
-            train += order.dropFirst(perClass)
+            development += order.prefix(wanted)
+            train += order.dropFirst(wanted)
         }
         return (train.sorted(), development.sorted())
     }

@@ -37,18 +37,21 @@ extension Dataset {
             var info = info
             info.splits = [:]
             for (name, images) in splits {
-                info.splits[name] = DatasetInfo.Split(
-                    images: images.count, sha256: try Self.write(images, to: temporary, name))
+                try Self.write(images, to: temporary, name)
+                info.splits[name] = DatasetInfo.Split(images: images.count, sha256: images.sha256)
             }
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
             let json = (try? encoder.encode(info)) ?? Data()
             try Files.replace(temporary.appending("dataset.json"), with: json)
-            let old = folder.appending(".\(info.name).\(getpid()).old")
-            if there { try Files.rename(target, to: old) }
-            try Files.renameNoReplace(temporary, to: target)
-            try Files.removeTree(old)
-            try Files.syncDirectory(folder)
+            if there {
+                try Files.exchange(temporary, target)
+                try Files.syncDirectory(folder)
+                try Files.removeTree(temporary)
+            } else {
+                try Files.renameNoReplace(temporary, to: target)
+                try Files.syncDirectory(folder)
+            }
         } catch {
             try? Files.removeTree(temporary)
             throw DataError(error)
@@ -58,18 +61,14 @@ extension Dataset {
 
     private static func write(
         _ images: LabelledImages, to folder: FilePath, _ split: String
-    ) throws(SystemError) -> String {
-        let labels = images.labels.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
-        let digest = Digest()
-        for (suffix, bytes) in [("images", images.pixels), ("labels", labels)] {
-            digest.update(bytes)
+    ) throws(SystemError) {
+        for (suffix, bytes) in [("images", images.pixels), ("labels", images.labelBytes)] {
             let path = folder.appending("\(split).\(suffix)")
             let descriptor = try Files.open(path, O_WRONLY | O_CREAT | O_EXCL)
             defer { try? descriptor.close() }
             try Files.write(bytes, to: descriptor, subject: path.escaped)
             try Files.sync(descriptor, subject: path.escaped)
         }
-        return hexadecimal(digest.finish())
     }
 
     /// Reads `dataset.json` alone.
@@ -142,5 +141,18 @@ extension Dataset {
             )
         }
         return LabelledImages(height: info.height, width: info.width, pixels: pixels, labels: labels)
+    }
+}
+
+extension LabelledImages {
+    /// Labels as a data set's file has them: u16, little-endian.
+    fileprivate var labelBytes: [UInt8] { labels.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] } }
+
+    /// Of the pixels followed by the labels, as `dataset.json` has it.
+    package var sha256: String {
+        let digest = Digest()
+        digest.update(pixels)
+        digest.update(labelBytes)
+        return hexadecimal(digest.finish())
     }
 }

@@ -1,4 +1,5 @@
 import FoveaImage
+import FoveaModels
 import FoveaSystem
 import Glibc
 import SystemPackage
@@ -77,8 +78,8 @@ private struct Reader {
             guard let label = String(validating: FilePath(root: nil, components: name).bytes, as: UTF8.self) else {
                 throw DataError(.invalid, "\(folder.escaped): a label must be UTF-8")
             }
-            if let fault = LabelRules.fault(of: label) {
-                throw DataError(.invalid, "\(folder.escaped) cannot be a label: \(fault)")
+            if let problem = Labels.problem(label) {
+                throw DataError(.invalid, "\(folder.escaped): as a label '\(label)' \(problem)")
             }
             var found = LabelledImages(height: options.size, width: options.size)
             for file in try names(in: folder) { take(folder.appending(file), &found) }

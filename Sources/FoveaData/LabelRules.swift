@@ -1,37 +1,17 @@
-/// What labels and data sets may be called. A label becomes a folder's name in the outbox, so whatever could lead out
-/// of that folder, hide in it or clash with Fovea's own folders is refused.
+import FoveaModels
+
+/// What data sets and their labels may be called. The labels become a model's.
 package enum LabelRules {
-    /// Folders of the outbox that are no labels.
-    package static let reserved: Set<String> = ["failed", "unsure"]
-    /// Bytes of UTF-8.
+    /// Bytes of a data set's name.
     package static let mostBytes = 100
-    /// Labels are stored in 16 bits.
-    package static let mostLabels = 65536
 
-    /// - Throws: `.invalid`, naming the label and the rule.
+    /// - Throws: `.invalid`, naming the label and the rule; see `Labels`. One label is enough here, not for a model.
     package static func check(_ labels: [String]) throws(DataError) {
-        guard !labels.isEmpty else { throw DataError(.invalid, "no labels") }
-        guard labels.count <= mostLabels else {
-            throw DataError(.invalid, "\(labels.count) labels, at most \(mostLabels) are allowed")
+        do {
+            try Labels.check(labels, fewest: 1)
+        } catch {
+            throw DataError(.invalid, "labels: \(error)")
         }
-        var seen: Set<String> = []
-        for label in labels {
-            if let fault = fault(of: label) { throw DataError(.invalid, "label \"\(label)\": \(fault)") }
-            if !seen.insert(label).inserted { throw DataError(.invalid, "label \"\(label)\" stands there twice") }
-        }
-    }
-
-    /// What is wrong with one label, nil where nothing is.
-    package static func fault(of label: String) -> String? {
-        if label.isEmpty { return "it is empty" }
-        if label.utf8.count > mostBytes { return "it is longer than \(mostBytes) bytes" }
-        if label.utf8.contains(UInt8(ascii: "/")) { return "it contains a slash" }
-        if label.utf8.first == UInt8(ascii: ".") { return "it begins with a dot" }
-        if label.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) {
-            return "it contains a control character"
-        }
-        if reserved.contains(label) { return "the name is reserved" }
-        return nil
     }
 
     /// - Throws: `.invalid` where `name` is not 1 to 100 of `A–Z a–z 0–9 . _ -`, or begins with a dot or a dash.

@@ -40,26 +40,4 @@ package struct LabelledImages: Sendable, Equatable {
         for i in indices { chosen += pixels[i * imageBytes..<(i + 1) * imageBytes] }
         return LabelledImages(height: height, width: width, pixels: chosen, labels: indices.map { labels[$0] })
     }
-
-    /// The images after a filter has been over each, once: the filters of a model's chain, which keep the size.
-    ///
-    /// - Parameters:
-    ///   - batch: most images in one call.
-    ///   - filter: takes and fills `count` × height × width × 3 bytes; the two do not overlap.
-    package func filtered(
-        batch: Int = 256,
-        _ filter: (_ input: UnsafePointer<UInt8>, _ output: UnsafeMutablePointer<UInt8>, _ count: Int) throws -> Void
-    ) rethrows -> LabelledImages {
-        let output = try [UInt8](unsafeUninitializedCapacity: pixels.count) { buffer, filled in
-            try pixels.withUnsafeBufferPointer { input in
-                for first in stride(from: 0, to: count, by: batch) {
-                    let images = min(batch, count - first)
-                    let offset = first * imageBytes
-                    try filter(input.baseAddress! + offset, buffer.baseAddress! + offset, images)
-                    filled = offset + images * imageBytes
-                }
-            }
-        }
-        return LabelledImages(height: height, width: width, pixels: output, labels: labels)
-    }
 }

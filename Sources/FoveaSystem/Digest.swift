@@ -28,7 +28,10 @@ package final class Digest {
     }
 
     /// SHA-256 of bytes.
-    package static func sha256(_ bytes: [UInt8]) -> [UInt8] {
+    package static func sha256(_ bytes: [UInt8]) -> [UInt8] { bytes.withUnsafeBytes { sha256($0) } }
+
+    /// SHA-256 of bytes.
+    package static func sha256(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
         let digest = Digest()
         digest.update(bytes)
         return digest.finish()

@@ -19,6 +19,13 @@ package enum Files {
         }
     }
 
+    /// renameat2(2) with RENAME_EXCHANGE: both are there before and after, and nobody ever sees only one.
+    package static func exchange(_ one: FilePath, _ other: FilePath) throws(SystemError) {
+        try retrying("renameat2", "\(one.escaped) ↔ \(other.escaped)") {
+            one.withPlatformString { one in other.withPlatformString { other in cl_rename_exchange(one, other) } }
+        }
+    }
+
     /// mkdir(2). Throws `.fileExists` where something is there.
     package static func makeDirectory(_ path: FilePath, mode: mode_t = 0o777) throws(SystemError) {
         try retrying("mkdir", path.escaped) { path.withPlatformString { mkdir($0, mode) } }
@@ -36,7 +43,12 @@ package enum Files {
             let parent = path.removingLastComponent()
             if parent.isEmpty || parent == path { throw error }
             try makeDirectories(parent, mode: mode)
-            try makeDirectories(path, mode: mode)
+            // Once: where the folder above is there and nothing can be made in it (/proc), it stays that error.
+            do throws(SystemError) {
+                try makeDirectory(path, mode: mode)
+            } catch  where error.errno == .fileExists {
+                // Somebody else was faster.
+            }
         }
     }
 
@@ -225,6 +237,27 @@ package enum Files {
         defer { try? descriptor.close() }
         try write(bytes, to: descriptor, subject: temporary.escaped)
         try rename(temporary, to: path)
+    }
+
+    /// A lock on a file that is made for it, by flock(2): released when the descriptor is closed or the process ends.
+    ///
+    /// - Returns: nil where somebody else holds it.
+    package static func lock(_ path: FilePath) throws(SystemError) -> FileDescriptor? {
+        while true {
+            let descriptor = try open(path, O_RDWR | O_CREAT)
+            do throws(SystemError) {
+                try retrying("flock", path.escaped) { cl_flock_exclusive(descriptor.rawValue) }
+                // Who held it before may have removed the file in between: then this is a lock on nothing.
+                if let there = try statusIfPresent(path), try status(of: descriptor).inode == there.inode {
+                    return descriptor
+                }
+                try? descriptor.close()
+            } catch {
+                try? descriptor.close()
+                if error.errno == .wouldBlock { return nil }
+                throw error
+            }
+        }
     }
 
     /// Bytes that an ordinary user may still write on the file system of `path`, by statvfs(3).

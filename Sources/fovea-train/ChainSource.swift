@@ -48,10 +48,8 @@ final class ChainSource: TrainingSource, @unchecked Sendable {
                     let target = prepared.pointer + place * size
                     labels[done + place] = Int32(images.labels[selection[index]])
                     if let augmentation {
-                        let change = Augmentation(
-                            flip: augmentation.flip, shift: augmentation.crop, seed: random.next())
-                        change.apply(
-                            source, to: target, height: images.height, width: images.width, epoch: 0, index: 0)
+                        Augmentation(flip: augmentation.flip, shift: augmentation.crop).change(using: &random)
+                            .apply(source, to: target, height: images.height, width: images.width)
                     } else {
                         target.update(from: source, count: size)
                     }

@@ -18,8 +18,11 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("A data set's name, an archive, a CIFAR folder or a folder per class.", valueName: "d"))
     var data: String
 
-    @Option(help: "The part of the data: train or test.")
+    @Option(help: "The part of the data: test, train, or dev: the images of train that a training chose on.")
     var split = "test"
+
+    @Option(help: ArgumentHelp("With --split dev: as it was given to train.", valueName: "n"))
+    var development: Int?
 
     @Option(help: "Threads; 0 is one per processor.")
     var threads = 0
@@ -39,6 +42,9 @@ struct EvaluateCommand: ParsableCommand {
         guard threads >= 0, threads <= 1024 else { throw ValidationError("--threads must be from 0 to 1024.") }
         guard (1...4096).contains(batch) else { throw ValidationError("--batch must be from 1 to 4096.") }
         guard limit.map({ $0 > 0 }) ?? true else { throw ValidationError("--limit must be above 0.") }
+        guard development.map({ $0 > 0 && split == "dev" }) ?? true else {
+            throw ValidationError("--development must be above 0 and goes with --split dev.")
+        }
     }
 
     func run() throws { try Failure.reporting("evaluate", evaluate) }
@@ -47,8 +53,13 @@ struct EvaluateCommand: ParsableCommand {
         let console = Console(quiet: common.quiet)
         let configuration = try common.load()
         let folder = model.contains("/") ? FilePath(model) : try configuration.store().resolve(model).folder
+        guard try Files.statusIfPresent(folder, followingLinks: true)?.isDirectory == true else {
+            throw Failure.noInput(
+                "\(folder.escaped): there is no such folder. Name a model's folder, or NAME or NAME@VERSION from "
+                    + "`foveactl model list`.")
+        }
         let verified = try ModelFolder.verify(folder)
-        let data = try load(configuration, verified.configuration)
+        let (data, part) = try load(configuration, verified.configuration)
         for file in data.refused.prefix(5) { console.note("left out: \(file.path): \(file.reason)") }
         if data.refused.count > 5 { console.note("left out: \(data.refused.count - 5) more files") }
 
@@ -66,29 +77,43 @@ struct EvaluateCommand: ParsableCommand {
         let report = Report(
             model: .init(
                 name: verified.configuration.name, version: verified.configuration.version, sha256: verified.sha256),
-            data: self.data, split: split, score: score, seconds: seconds, threads: threads, batch: batch,
+            data: self.data, split: part, score: score, seconds: seconds, threads: threads, batch: batch,
             refused: data.refused.count)
         Console.write(common.json ? report.json : report.text, to: STDOUT_FILENO)
     }
 
-    private func load(_ configuration: Configuration, _ model: ModelConfiguration) throws -> EvaluationData {
+    /// The images and the part of the data that they are: `all` for a folder per class that is not divided.
+    private func load(
+        _ configuration: Configuration, _ model: ModelConfiguration
+    ) throws -> (data: EvaluationData, part: String) {
         var data: EvaluationData
+        var part = split
         switch try DataSource.find(self.data, datasets: configuration.datasets) {
         case .imageFolder(let path):
-            let part = path.appending(split)
+            guard split != "dev" else {
+                throw Failure.usage("--split dev needs a data set: import the folder with `foveactl dataset import`")
+            }
+            let inner = path.appending(split)
             let isDivided =
-                try Files.statusIfPresent(part, followingLinks: true)?.isDirectory == true
+                try Files.statusIfPresent(inner, followingLinks: true)?.isDirectory == true
                 && !model.labels.contains(split)
-            data = try EvaluationData(folder: isDivided ? part : path, model: model, limit: limit)
+            if !isDivided { part = "all" }
+            data = try EvaluationData(folder: isDivided ? inner : path, model: model, limit: limit)
         case .dataset(let path):
-            let set = try Dataset.open(path, only: [split])
-            data = try EvaluationData(try set.images(split), labels: set.info.labels, model: model)
+            let set = try Dataset.open(path, only: [split == "dev" ? "train" : split])
+            data = try EvaluationData(try images(of: set), labels: set.info.labels, model: model)
         case let source:
             let set = try source.load().dataset
-            data = try EvaluationData(try set.images(split), labels: set.info.labels, model: model)
+            data = try EvaluationData(try images(of: set), labels: set.info.labels, model: model)
         }
         if let limit { data.limit(limit) }
-        return data
+        guard !data.labels.isEmpty else { throw Failure.data("\(self.data): there are no images in \(part)") }
+        return (data, part)
+    }
+
+    private func images(of set: Dataset) throws -> LabelledImages {
+        guard split == "dev" else { return try set.images(split) }
+        return try set.images("train").selecting(try set.split(development: development).development)
     }
 }
 

@@ -54,6 +54,13 @@ struct Evaluator {
                         results.withLock { $0.failure = error }
                         break
                     }
+                    let scores = UnsafeBufferPointer(start: chain.scores.pointer, count: images * classes)
+                    if let place = scores.firstIndex(where: { !$0.isFinite }) {
+                        let name = data.names[first + place / classes]
+                        let failure = Failure.data("the model's scores for \(name) are not all numbers")
+                        results.withLock { $0.failure = failure }
+                        break
+                    }
                     let outcomes = (0..<images).map { row in
                         Outcome(
                             label: data.labels[first + row],

@@ -1,5 +1,6 @@
 import ArgumentParser
 import FoveaControl
+import FoveaData
 import FoveaModels
 import FoveaNN
 import FoveaPipeline
@@ -12,6 +13,8 @@ struct Failure: Error {
 
     static func usage(_ message: String) -> Failure { Failure(message: message, code: 64) }
     static func data(_ message: String) -> Failure { Failure(message: message, code: 65) }
+    /// No such model, data set or file.
+    static func noInput(_ message: String) -> Failure { Failure(message: message, code: 66) }
     static func cannotCreate(_ message: String) -> Failure { Failure(message: message, code: 73) }
     /// Stopped by a signal, to be taken up again.
     static func tryAgain(_ message: String) -> Failure { Failure(message: message, code: 75) }
@@ -23,7 +26,8 @@ struct Failure: Error {
         case let error as ModelError:
             let code: Int32 =
                 switch error.code {
-                case .notFound, .invalidName: 64
+                case .invalidName: 64
+                case .notFound: 66
                 case .damaged: 65
                 case .exists, .protected, .storage: 73
                 }
@@ -32,11 +36,14 @@ struct Failure: Error {
             let code: Int32 =
                 switch error.errno {
                 case .permissionDenied, .notPermitted: 77
-                case .noSuchFileOrDirectory, .notDirectory: 65
-                default: 73
+                case .noSuchFileOrDirectory, .notDirectory: 66
+                case .fileExists: 73
+                default: 74
                 }
             self.init(message: "\(error)", code: code)
-        case let error as NetworkDefinitionError: self.init(message: "\(error)", code: 64)
+        case let error as DataError: self.init(message: "\(error)", code: error.code == .missing ? 66 : 65)
+        // What the user set for the network is checked when it is built: wrong settings are wrong usage.
+        case is NetworkDefinitionError, is ShapeError: self.init(message: "\(error)", code: 64)
         case let error as PluginError: self.init(message: "\(error)", code: 65)
         case let error as ConfigurationFileError: self.init(message: "\(error)", code: 64)
         default: self.init(message: "\(error)", code: 65)

@@ -61,8 +61,11 @@ struct TrainCommand: ParsableCommand {
     @Option(help: "Random changes to training images: flip, crop=PIXELS, or none.")
     var augment = "flip,crop=4"
 
-    @Option(help: "Images of each class kept for choosing; 0 trains on all and keeps the last epoch.")
-    var development = 50
+    @Option(
+        help: ArgumentHelp(
+            "Images of each class kept for choosing, otherwise a tenth, 50 at most; 0 trains on all and keeps the last epoch.",
+            valueName: "n"))
+    var development: Int?
 
     @Option(help: "Stop after so many epochs without a better one; 0 is never.")
     var patience = 0
@@ -70,8 +73,8 @@ struct TrainCommand: ParsableCommand {
     @Flag(help: "Leave the sharpening filter out of the chain.")
     var noSharpen = false
 
-    @Flag(help: "Do not measure the finished model on the test images.")
-    var noTest = false
+    @Flag(help: "Measure the finished model on the test images as well: once, when nothing is left to choose.")
+    var test = false
 
     @Option(help: "How weights are stored: f16 or f32.")
     var weights = "f16"
@@ -104,11 +107,11 @@ struct TrainCommand: ParsableCommand {
         guard (0..<1).contains(labelSmoothing) else {
             throw ValidationError("--label-smoothing must be at least 0 and below 1.")
         }
-        guard clip >= 0, patience >= 0, development >= 0 else {
+        guard clip >= 0, patience >= 0, development ?? 0 >= 0 else {
             throw ValidationError("--clip, --patience and --development must not be negative.")
         }
         guard (0...1024).contains(threads) else { throw ValidationError("--threads must be from 0 to 1024.") }
-        guard patience == 0 || development > 0 else {
+        guard patience == 0 || development != 0 else {
             throw ValidationError("--patience needs development images: --development above 0.")
         }
         _ = try trainingSettings()

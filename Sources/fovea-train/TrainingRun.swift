@@ -23,6 +23,8 @@ struct TrainingRun {
     private let checkpoint: FilePath
     private let name: String
     private let dataset: Dataset
+    /// Indices into the training images.
+    private let division: (train: [Int], development: [Int])
 
     init(_ command: TrainCommand) throws {
         self.command = command
@@ -46,9 +48,20 @@ struct TrainingRun {
         guard ModelIdentifier.isValid(name) else {
             throw Failure.usage("'\(suggestion)' cannot be a model's name: give one with --name")
         }
+        // A bare name means the working folder, which must be said where a path's folder is asked for.
         checkpoint =
-            command.checkpoint.map { FilePath($0) }
+            command.checkpoint.map { $0.contains("/") ? FilePath($0) : FilePath("./" + $0) }
             ?? configuration.state.appending("training").appending("\(name).checkpoint")
+        division =
+            command.development == 0
+            ? (Array(0..<(try dataset.images("train").count)), [])
+            : try dataset.split(development: command.development)
+        guard command.patience == 0 || !division.development.isEmpty else {
+            throw Failure.usage("--patience needs development images, and the data have one image of each class")
+        }
+        if command.test, dataset.splits["test"]?.count ?? 0 == 0 {
+            throw Failure.data("\(command.data): --test: there are no test images")
+        }
         let side = min(dataset.info.height, dataset.info.width)
         guard settings.augmentation.crop < side else {
             throw Failure.usage("--augment crop=\(settings.augmentation.crop): the images have \(side) pixels a side")
@@ -62,27 +75,25 @@ struct TrainingRun {
             architecture: command.arch,
             input: Shape(height: dataset.info.height, width: dataset.info.width, channels: 3),
             classes: dataset.info.labels.count, settings: try command.networkSettings())
-        let network = try Network(
-            definition, maxBatch: settings.batch, mode: .training, threads: settings.threads)
-        let trainer = Trainer(network, settings: settings)
-        if let resume = command.resume {
-            let bytes = try Files.read(FilePath(resume), limit: 16 << 30)
-            do {
-                try bytes.withUnsafeBytes { try trainer.restore($0) }
-            } catch {
-                throw Failure.data("\(resume): \(error)")
-            }
-        }
         // What would fail at the end fails better now than after hours.
         _ = try configuration.pluginSearch.find("classifier-net")
         try Files.makeDirectories(checkpoint.removingLastComponent())
         try Files.makeDirectories(store.trained)
+        let lock = try locked()
+        defer {
+            try? Files.unlink(lockFile)
+            try? lock.close()
+        }
 
+        let network = try Network(
+            definition, maxBatch: settings.batch, mode: .training, threads: settings.threads)
+        let trainer = Trainer(network, settings: settings, inputs: try inputs())
+        if let resume = command.resume { try restore(trainer, from: FilePath(resume)) }
         let (training, development) = try sources()
         console.note(
             "training \(name): \(command.arch), \(Figures.grouped(network.parameterCount)) parameters, "
-                + "\(Figures.grouped(training.count)) images, \(development?.count ?? 0) for development, "
-                + "\(settings.threads) threads, seed \(settings.seed)")
+                + "\(Figures.grouped(training.count)) images, \(Figures.grouped(development?.count ?? 0)) for development, "
+                + "batches of \(settings.batch), \(settings.threads) threads, seed \(settings.seed)")
         let progress = TrainingProgress(console, settings: settings, images: training.count)
         let stop = StopFlag()
         let result = try trainer.run(
@@ -94,7 +105,10 @@ struct TrainingRun {
             onEpoch: { progress.epoch($0) },
             saveCheckpoint: { try Files.replace(checkpoint, with: try $0.checkpoint()) })
         progress.finish()
-        if result.end == .stopped { throw Failure.tryAgain("stopped; \(goOn())") }
+        if result.end == .stopped {
+            let hasCheckpoint = try Files.statusIfPresent(checkpoint) != nil
+            throw Failure.tryAgain(hasCheckpoint ? "stopped; \(goOn())" : "stopped before the first step")
+        }
         if result.end == .patience {
             console.note("no better epoch in \(settings.patience): stopped early, epoch \(result.epoch) is kept")
         }
@@ -105,9 +119,53 @@ struct TrainingRun {
             console.alert("the training is finished but its model is not stored; \(goOn())")
             throw error
         }
-        // A checkpoint at a place of the user's choice is the user's.
-        if command.checkpoint == nil { try? Files.unlink(checkpoint) }
+        try? Files.unlink(checkpoint)
         try report(model)
+    }
+
+    // MARK: - The checkpoint
+
+    private var lockFile: FilePath {
+        checkpoint.removingLastComponent().appending(".\(checkpoint.lastComponent?.string ?? "").lock")
+    }
+
+    /// One training at a time for a checkpoint, and none over the checkpoint of another that could still go on.
+    private func locked() throws -> FileDescriptor {
+        guard let lock = try Files.lock(lockFile) else {
+            throw Failure.tryAgain(
+                "another training of '\(name)' is running and has the checkpoint \(checkpoint.escaped): wait for it, "
+                    + "or give this one another --name")
+        }
+        let resumed = try command.resume.map { try Files.resolve(FilePath($0)) }
+        if try Files.statusIfPresent(checkpoint) != nil, try Files.resolve(checkpoint) != resumed {
+            try? Files.unlink(lockFile)
+            try? lock.close()
+            throw Failure.cannotCreate(
+                "\(checkpoint.escaped) is the checkpoint of an unfinished training: go on from it with "
+                    + "--resume \(Self.quoted(checkpoint.string)) and the options it had, remove it, or give another --name"
+            )
+        }
+        return lock
+    }
+
+    private func restore(_ trainer: Trainer, from path: FilePath) throws {
+        let bytes = try Files.read(path, limit: 16 << 30)
+        do {
+            try bytes.withUnsafeBytes { try trainer.restore($0) }
+        } catch {
+            throw Failure.data("\(path.escaped): \(error)")
+        }
+    }
+
+    /// What decides a training beside the network and the settings.
+    private func inputs() throws -> [String: String] {
+        let division = Digest()
+        for index in self.division.development { division.update(Array("\(index),".utf8)) }
+        return [
+            "the data's SHA-256": try dataset.images("train").sha256,
+            "development": "\(self.division.development.count) images (\(hexadecimal(division.finish()).prefix(8)))",
+            "the chain": JSONValue.array(try chain.map { try JSONValue(encoding: $0) }).text,
+        ]
     }
 
     /// How to go on from the checkpoint.
@@ -167,22 +225,12 @@ struct TrainingRun {
         try images.pixels.withUnsafeMutableBufferPointer {
             try filters.applyFilters($0.baseAddress!, count: count)
         }
-        let (train, development) = try divided()
         return (
-            ChainSource(images, selection: train, chain: filters, augmentation: settings.augmentation),
-            development.isEmpty
-                ? nil : ChainSource(images, selection: development, chain: try preparation())
+            ChainSource(images, selection: division.train, chain: filters, augmentation: settings.augmentation),
+            division.development.isEmpty
+                ? nil : ChainSource(images, selection: division.development, chain: try preparation())
         )
     }
-
-    /// The same division for the same seed, whatever else is trained.
-    private func divided() throws -> (train: [Int], development: [Int]) {
-        if command.development == 0 { return (Array(0..<(try dataset.images("train").count)), []) }
-        return try dataset.split(development: command.development, seed: Self.divisionSeed)
-    }
-
-    /// Fixed, so that all trainings choose on the same images.
-    private static let divisionSeed: UInt64 = 0
 
     // MARK: - The model
 
@@ -199,7 +247,8 @@ struct TrainingRun {
             training: try description(result))
 
         // The classifier reads a folder: the weights are measured as they will be read, not as they were trained.
-        let folder = checkpoint.removingLastComponent().appending(".\(name).\(UInt64.random(in: 0 ... .max)).model")
+        let folder = checkpoint.removingLastComponent().appending(".\(name).model")
+        try Files.removeTree(folder)  // of a training that was killed here
         try Files.makeDirectory(folder)
         defer { try? Files.removeTree(folder) }
         try Files.replace(folder.appending(ModelFolder.configurationName), with: model.encode() as [UInt8])
@@ -251,9 +300,10 @@ struct TrainingRun {
                 try evaluator.run(data, title: title).outcomes, labels: model.labels, superclassOf: model.superclassOf)
             metrics[title] = score.summary
         }
-        let development = try divided().development
-        if !development.isEmpty { try measure("dev", try dataset.images("train").selecting(development)) }
-        if !command.noTest, let test = dataset.splits["test"], test.count > 0 { try measure("test", test) }
+        if !division.development.isEmpty {
+            try measure("dev", try dataset.images("train").selecting(division.development))
+        }
+        if command.test { try measure("test", try dataset.images("test")) }
         return .object(metrics)
     }
 
@@ -261,7 +311,7 @@ struct TrainingRun {
         .object([
             "data": .object([
                 "name": .string(dataset.info.name),
-                "images": .int(try divided().train.count), "development": .int(command.development),
+                "images": .int(division.train.count), "development": .int(division.development.count),
             ]),
             "settings": try JSONValue(encoding: settings),
             "epoch": .int(result.epoch), "epochs": .int(result.epochs.count),

@@ -79,16 +79,22 @@ struct DatasetTests {
         #expect(throws: DataError.self) { try dataset.split(development: 10, seed: 7) }
     }
 
-    @Test func filtersAreAppliedToEveryImageOnce() throws {
-        let images = try sample().images("train")
-        var calls: [Int] = []
-        let inverted = images.filtered(batch: 16) { input, output, count in
-            calls.append(count)
-            for i in 0..<count * 6 * 5 * 3 { output[i] = 255 - input[i] }
+    @Test func aTenthIsSetAsideWhereNothingElseIsAsked() throws {
+        for (perClass, expected) in [(2, 1), (9, 1), (19, 1), (40, 4), (700, 50)] {
+            let (train, development) = try sample(classes: 2, perClass: perClass).split(development: nil)
+            #expect(development.count == 2 * expected && train.count == 2 * (perClass - expected))
         }
-        #expect(calls == [16, 16, 8])
-        #expect(inverted.labels == images.labels)
-        #expect(inverted.pixels == images.pixels.map { 255 - $0 })
+        // A class's only image is trained on.
+        let single = try sample(classes: 5, perClass: 1).split(development: nil)
+        #expect(single.development.isEmpty && single.train.count == 5)
+    }
+
+    @Test func aMissingSplitIsNamedWithThoseThatAre() throws {
+        let folder = try TemporaryFolder()
+        let path = try sample().save(in: folder.path)
+        let error = #expect(throws: DataError.self) { try Dataset.open(path, only: ["dev"]).images("dev") }
+        #expect(error?.code == .missing)
+        #expect(error?.description.contains("no split dev, only: test, train") == true)
     }
 
     @Test(arguments: ["", "a/b", ".hidden", "failed", "unsure", "line\nbreak", String(repeating: "ä", count: 51)])

@@ -40,6 +40,52 @@ import Testing
         #expect(distance(probabilities, g.floats("probabilities")) < 5e-3)
     }
 
+    @Test func aDefinitionIsKeptWithAllItsSettings() throws {
+        let network = try Network(smallVanilla(keep: 0.75), maxBatch: 1, mode: .inference, threads: 1)
+        guard case .object(let settings) = network.definition.settings else {
+            Issue.record("no settings")
+            return
+        }
+        #expect(
+            settings.keys.sorted() == ["bnEpsilon", "bnMomentum", "channels", "dropBlock", "hidden", "keep", "kernels"])
+        #expect(settings["keep"]?.double == 0.75 && settings["bnMomentum"]?.double == 0.997)
+        #expect(try Architectures.resolved(network.definition) == network.definition)
+    }
+
+    @Test(arguments: [
+        ("hidden", JSONValue.int(512), "hidden cannot be 512, it must be a list"),
+        ("keep", .string("x"), "keep cannot be \"x\", it must be a number"),
+        ("channels", .array([.string("a")]), "channels cannot be \"a\", it must be a whole number"),
+        ("colour", .int(1), "has no member 'colour'"),
+        ("dropBlock", .object(["size": .int(1)]), "has no member 'size'"),
+    ])
+    func aWrongSettingIsNamed(_ name: String, _ value: JSONValue, _ words: String) {
+        let definition = NetworkDefinition(architecture: "vanilla", classes: 4, settings: .object([name: value]))
+        let error = #expect(throws: NetworkDefinitionError.self) {
+            try Network(definition, maxBatch: 1, mode: .inference, threads: 1)
+        }
+        #expect(error?.description.contains(words) == true, "\(error?.description ?? "")")
+    }
+
+    @Test func whatNoMachineHoldsIsRefusedBeforeItIsAllocated() {
+        func definition(_ name: String, _ value: JSONValue) -> NetworkDefinition {
+            NetworkDefinition(architecture: "vanilla", classes: 4, settings: .object([name: value]))
+        }
+        for (name, value) in [
+            ("hidden", JSONValue.array([.int(1 << 20), .int(1 << 20)])), ("hidden", .array([.int(1 << 62)])),
+            ("kernels", .array([.int((1 << 40) + 1), .int(3), .int(3), .int(3)])),
+        ] {
+            #expect(throws: ShapeError.self) {
+                try Network(definition(name, value), maxBatch: 1, mode: .inference, threads: 1)
+            }
+        }
+        let error = #expect(throws: NetworkDefinitionError.self) {
+            try Network(
+                NetworkDefinition(architecture: "vanilla", classes: 4), maxBatch: 1 << 24, mode: .training, threads: 1)
+        }
+        #expect(error?.description.contains("the machine has") == true)
+    }
+
     /// The invariant of serving: an image's scores have the same bits in any batch, at any place.
     @Test(arguments: [1, 2]) func scoresDoNotDependOnTheBatch(threads: Int) throws {
         // All kinds of maps: cut (32×32), whole, grouped (8×8, 4×4), and the full figures of the seed but for width.

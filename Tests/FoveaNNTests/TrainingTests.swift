@@ -14,11 +14,13 @@ import Testing
         return settings
     }
 
-    func trainer(_ settings: TrainingSettings, keep: Double = 0.8, block: Int = 1) throws -> Trainer {
+    func trainer(
+        _ settings: TrainingSettings, keep: Double = 0.8, block: Int = 1, inputs: [String: String] = ["data": "1"]
+    ) throws -> Trainer {
         let network = try Network(
             smallVanilla(keep: keep, block: block), maxBatch: settings.batch, mode: .training,
             threads: settings.threads)
-        return Trainer(network, settings: settings)
+        return Trainer(network, settings: settings, inputs: inputs)
     }
 
     /// The bits of all tensors.
@@ -78,18 +80,58 @@ import Testing
     @Test func damagedAndForeignCheckpointsAreRefused() throws {
         let one = try trainer(settings(epochs: 1))
         let good = try one.checkpoint()
-        func refuse(_ bytes: [UInt8], by trainer: Trainer) {
-            #expect(throws: CheckpointError.self) { try bytes.withUnsafeBytes { try trainer.restore($0) } }
+        func refuse(_ bytes: [UInt8], by trainer: Trainer, saying words: String = "checkpoint") {
+            let error = #expect(throws: CheckpointError.self) { try bytes.withUnsafeBytes { try trainer.restore($0) } }
+            #expect(error?.description.contains(words) == true, "\(error?.description ?? "")")
         }
         refuse([], by: one)
         refuse(Array(good.dropLast()), by: one)
         refuse(Array("something else entirely, long enough".utf8), by: one)
         refuse(Array(good.prefix(40)), by: one)
-        refuse(good, by: try trainer(settings(epochs: 1), keep: 0.7))
+        for place in [30, good.count / 2, good.count - 1] {
+            var flipped = good
+            flipped[place] ^= 1
+            refuse(flipped, by: one, saying: "damaged")
+        }
+        refuse(good, by: try trainer(settings(epochs: 1), keep: 0.7), saying: "another network")
         var other = settings(epochs: 1)
         other.learningRate = 0.5
-        refuse(good, by: try trainer(other))
-        try good.withUnsafeBytes { try trainer(settings(epochs: 9)).restore($0) }
+        refuse(good, by: try trainer(other), saying: "learningRate was 0.01, now 0.5")
+        refuse(good, by: try trainer(settings(epochs: 1), inputs: ["data": "2"]), saying: "data was 1, now 2")
+        // A cosine over more epochs would have gone another way from the first step on.
+        refuse(good, by: try trainer(settings(epochs: 9)), saying: "epochs was 1, now 9")
+        try good.withUnsafeBytes { try trainer(settings(epochs: 1, threads: 1)).restore($0) }
+        var constant = settings(epochs: 1)
+        constant.schedule = .constant
+        let short = try trainer(constant).checkpoint()
+        constant.epochs = 9
+        try short.withUnsafeBytes { try trainer(constant).restore($0) }
+    }
+
+    @Test func aCheckpointOfMoreImagesIsRefusedBeforeItTrains() throws {
+        let stopped = try trainer(settings(epochs: 2))
+        let stop = StopFlag()
+        var saved: [UInt8] = []
+        _ = try stopped.run(
+            Stripes(count: 64), stop: stop, onStep: { if $0.step == 3 { stop.set() } },
+            saveCheckpoint: { saved = try $0.checkpoint() })
+        let other = try trainer(settings(epochs: 2))
+        try saved.withUnsafeBytes { try other.restore($0) }
+        #expect(throws: CheckpointError.self) { try other.run(Stripes(count: 32)) }
+    }
+
+    @Test func aTrainingThatBlowsUpIsStoppedAndSaysWhere() throws {
+        var settings = settings(epochs: 5)
+        settings.learningRate = 1e30
+        settings.clip = 0
+        settings.warmup = 0
+        let trainer = try trainer(settings, keep: 1)
+        var saved = 0
+        let error = #expect(throws: Divergence.self) {
+            try trainer.run(Stripes(count: 64), saveCheckpoint: { _ in saved += 1 })
+        }
+        #expect(error?.epoch == 1 && saved == 0)
+        #expect(error?.description.contains("lower learning rate") == true)
     }
 
     @Test func theBestEpochIsKeptAndPatienceEnds() throws {

@@ -82,6 +82,37 @@ import Testing
         #expect(throws: SystemError.self) { try Files.makeDirectories(folder.path.pushing("f/g")) }
     }
 
+    @Test func aFolderThatNobodyCanMakeIsAnError() throws {
+        let error = #expect(throws: SystemError.self) { try Files.makeDirectories("/proc/none/below") }
+        #expect(error?.errno == .noSuchFileOrDirectory)
+    }
+
+    @Test func aLockHasOneHolder() throws {
+        let path = folder.path.appending("lock")
+        let first = try #require(try Files.lock(path))
+        #expect(try Files.lock(path) == nil)
+        // Removed by its holder, it does not bind those who come later.
+        try Files.unlink(path)
+        let second = try #require(try Files.lock(path))
+        try first.close()
+        #expect(try Files.lock(path) == nil)
+        try second.close()
+        let third = try #require(try Files.lock(path))
+        try third.close()
+    }
+
+    @Test func twoFoldersChangePlaces() throws {
+        let (a, b) = (folder.path.appending("one"), folder.path.appending("other"))
+        for path in [a, b] {
+            try Files.makeDirectory(path)
+            try Files.replace(path.appending("name"), with: Array(path.lastComponent!.string.utf8))
+        }
+        try Files.exchange(a, b)
+        #expect(try Files.read(a.appending("name")) == Array("other".utf8))
+        #expect(try Files.read(b.appending("name")) == Array("one".utf8))
+        #expect(throws: SystemError.self) { try Files.exchange(a, folder.path.appending("none")) }
+    }
+
     @Test func statusTellsKinds() throws {
         let file = folder.path.appending("file")
         try Files.replace(file, with: [1, 2, 3])

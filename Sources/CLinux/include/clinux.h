@@ -17,6 +17,9 @@
 /** renameat2(2) with RENAME_NOREPLACE: fails with EEXIST where `to` exists. */
 int cl_rename_noreplace(const char *from, const char *to);
 
+/** renameat2(2) with RENAME_EXCHANGE: both exist, and change places at once. */
+int cl_rename_exchange(const char *from, const char *to);
+
 /** memfd_create(2), close-on-exec. */
 int cl_memfd(const char *name);
 

@@ -22,6 +22,7 @@ final class Convolution: Layer {
                 "\(name) (convolution)", given: "kernel \(kernel), \(channels) channels",
                 expected: "an odd kernel, at least one channel")
         }
+        try TensorSpecification.check(name, kernel, kernel, input.channels, channels)
         self.name = name
         self.input = input
         self.mode = mode

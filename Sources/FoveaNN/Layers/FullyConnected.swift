@@ -21,6 +21,7 @@ final class FullyConnected: Layer {
             throw ShapeError(
                 "\(name) (fully connected)", given: "\(input) to \(outputs)", expected: "at least one input and output")
         }
+        try TensorSpecification.check(name, input.count, outputs)
         self.name = name
         self.input = input
         self.outputs = outputs

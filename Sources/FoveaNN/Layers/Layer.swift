@@ -53,6 +53,23 @@ struct TensorSpecification {
     /// Weight decay applies to matrices and filters, not to batch norm and biases.
     var decays = false
     var count: Int { shape.reduce(1, *) }
+
+    /// Elements of the largest tensor: one GiB of floats.
+    static let most = 1 << 28
+
+    /// Refuses a tensor that no machine should be asked for, before anything is computed from its size.
+    static func check(_ layer: String, _ shape: Int...) throws(ShapeError) {
+        var count = 1
+        for size in shape {
+            let (product, overflow) = count.multipliedReportingOverflow(by: size)
+            guard !overflow, product <= most else {
+                throw ShapeError(
+                    layer, given: shape.map(String.init).joined(separator: "×") + " weights",
+                    expected: "\(most) at most")
+            }
+            count = product
+        }
+    }
 }
 
 /// Memory of a layer beside its tensors, in floats: for the whole batch, and per thread (shared by all layers).

@@ -63,9 +63,10 @@ package final class Network: @unchecked Sendable {
     /// - Parameters:
     ///   - maxBatch: images of one pass, more memory for more; rounded up to a multiple of 16.
     ///   - threads: the pool's size; 1 makes no thread at all.
-    /// - Throws: `NetworkDefinitionError`, `ShapeError`, or a decoding error of the settings.
+    /// - Throws: `NetworkDefinitionError`, also where the machine has less memory than all arenas need; `ShapeError`.
     package init(_ definition: NetworkDefinition, maxBatch: Int, mode: Mode, threads: Int) throws {
         precondition(maxBatch > 0 && threads > 0)
+        let definition = try Architectures.resolved(definition)
         let layers = try Architectures.build(definition, mode: mode)
         let capacity = (maxBatch + imageBlock - 1) / imageBlock * imageBlock
         self.definition = definition
@@ -122,8 +123,15 @@ package final class Network: @unchecked Sendable {
             mode == .training ? [deltas.reserve(capacity * largest), deltas.reserve(capacity * largest)] : []
 
         arenas = [values, gradients, memory, deltas]
-        for arena in arenas { arena.allocate() }
         bytes = arenas.reduce(0) { $0 + $1.count * 4 }
+        let machine = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+        guard bytes < machine else {
+            let use = mode == .training ? "training in batches" : "batches"
+            throw NetworkDefinitionError(
+                "the network needs \(bytes >> 20) MiB for \(use) of \(capacity), the machine has \(machine >> 20) MiB: "
+                    + "make batches, images or layers smaller")
+        }
+        for arena in arenas { arena.allocate() }
         self.values = values[0]
         self.gradients = mode == .training ? gradients[0] : nil
         activations = places.map { $0.map { memory[$0] } }

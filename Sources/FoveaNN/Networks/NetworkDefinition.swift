@@ -55,7 +55,36 @@ package struct NetworkDefinition: Codable, Sendable, Equatable {
             }
             return .object(members)
         }
-        return try overlay(JSONValue(encoding: defaults), settings, path: "settings").decode()
+        let whole = try overlay(JSONValue(encoding: defaults), settings, path: "settings")
+        do {
+            return try whole.decode()
+        } catch let error as DecodingError {
+            throw NetworkDefinitionError("settings of network '\(architecture)': \(Self.sentence(error, in: whole))")
+        }
+    }
+
+    /// Which member has the wrong kind of value, in words.
+    private static func sentence(_ error: DecodingError, in settings: JSONValue) -> String {
+        let (path, expected): ([any CodingKey], String) =
+            switch error {
+            case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
+                (context.codingPath, type == Int.self ? "a whole number" : type == Double.self ? "a number" : "a list")
+            case .dataCorrupted(let context): (context.codingPath, "a number in range")
+            case .keyNotFound(_, let context): (context.codingPath, "an object")
+            @unknown default: ([], "another value")
+            }
+        var value = settings
+        var name = ""
+        for key in path {
+            if let index = key.intValue {
+                guard case .array(let elements) = value, elements.indices.contains(index) else { break }
+                value = elements[index]
+            } else {
+                name += (name.isEmpty ? "" : ".") + key.stringValue
+                value = value[key.stringValue] ?? .null
+            }
+        }
+        return "\(name) cannot be \(value.text), it must be \(expected)"
     }
 }
 
@@ -69,6 +98,22 @@ package struct NetworkDefinitionError: Error, Sendable, Equatable, CustomStringC
 package enum Architectures {
     package static let names = ["vanilla"]
 
+    /// The definition with every setting written out, so that a stored model does not change with a later default.
+    ///
+    /// - Throws: `NetworkDefinitionError` for a setting that is unknown or of the wrong kind.
+    package static func resolved(_ definition: NetworkDefinition) throws -> NetworkDefinition {
+        var definition = definition
+        switch definition.architecture {
+        case "vanilla": definition.settings = try JSONValue(encoding: definition.settings(over: VanillaSettings()))
+        default: throw unknown(definition.architecture)
+        }
+        return definition
+    }
+
+    private static func unknown(_ name: String) -> NetworkDefinitionError {
+        NetworkDefinitionError("no architecture is called '\(name)'; there are: \(names.joined(separator: ", "))")
+    }
+
     /// - Throws: `NetworkDefinitionError`, `ShapeError` or a decoding error of the settings.
     static func build(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer] {
         let limit = 1 << 16
@@ -78,9 +123,7 @@ package enum Architectures {
         else { throw NetworkDefinitionError("a network of \(input) to \(definition.classes) classes cannot be built") }
         switch definition.architecture {
         case "vanilla": return try vanilla(definition, mode: mode)
-        default:
-            throw NetworkDefinitionError(
-                "no architecture is called '\(definition.architecture)'; there are: \(names.joined(separator: ", "))")
+        default: throw unknown(definition.architecture)
         }
     }
 }

@@ -8,7 +8,7 @@ import Glibc
 /// ```
 /// What a batch holds depends only on (seed, epoch, number of the batch), so it may be asked for from any batch on.
 ///
-/// `@unchecked Sendable`: `ready`, `free`, `failure` and `stopping` are used under `mutex`; a slot belongs to the
+/// `@unchecked Sendable`: what may change is used under `mutex`; a slot belongs to the
 /// producer until it is ready and to the trainer until it is given back.
 final class BatchProducer: @unchecked Sendable {
     struct Batch {
@@ -19,7 +19,8 @@ final class BatchProducer: @unchecked Sendable {
 
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private var slots: [(images: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>, count: Int)] = []
+    private let slots: [(images: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>)]
+    private var counts = (0, 0)
     private var produced = 0
     private var taken = 0
     private var failure: (any Error)?
@@ -41,11 +42,9 @@ final class BatchProducer: @unchecked Sendable {
     ) {
         (self.source, self.order, self.batches, self.batch) = (source, order, batches, batch)
         (self.seed, self.epoch) = (seed, epoch)
+        slots = (0..<2).map { _ in (.allocate(capacity: batch * imageFloats), .allocate(capacity: batch)) }
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(changed, nil)
-        for _ in 0..<2 {
-            slots.append((.allocate(capacity: batch * imageFloats), .allocate(capacity: batch), 0))
-        }
         let code = pthread_create(&handle, nil, producerMain, Unmanaged.passUnretained(self).toOpaque())
         precondition(code == 0, "pthread_create failed with \(code)")
     }
@@ -72,10 +71,11 @@ final class BatchProducer: @unchecked Sendable {
         pthread_mutex_lock(mutex)
         while produced == taken && failure == nil { pthread_cond_wait(changed, mutex) }
         let failure = produced == taken ? failure : nil
+        let count = taken % 2 == 0 ? counts.0 : counts.1
         pthread_mutex_unlock(mutex)
         if let failure { throw failure }
         let slot = slots[taken % 2]
-        try body(Batch(images: slot.images, labels: slot.labels, count: slot.count))
+        try body(Batch(images: slot.images, labels: slot.labels, count: count))
         pthread_mutex_lock(mutex)
         taken += 1
         pthread_cond_broadcast(changed)
@@ -100,7 +100,7 @@ final class BatchProducer: @unchecked Sendable {
             pthread_mutex_lock(mutex)
             switch result {
             case .success:
-                slots[slot].count = indices.count
+                if slot == 0 { counts.0 = indices.count } else { counts.1 = indices.count }
                 produced += 1
             case .failure(let error): failure = error
             }

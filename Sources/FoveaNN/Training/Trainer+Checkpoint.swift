@@ -1,19 +1,22 @@
 import FoundationEssentials
+import FoveaSystem
 import Glibc
 
 /// A checkpoint is one file:
 ///
 /// ```
-///   "fovea.checkpoint/1\n" │ length of JSON, u64 LE │ JSON │ values │ Adam's mean │ Adam's variance │ best values (may be absent)
+///   "fovea.checkpoint/2\n" │ length of JSON, u64 LE │ JSON │ values │ Adam's mean │ Adam's variance
+///                          │ best values (may be absent) │ SHA-256 of all before it
 /// ```
 /// Floats are in the machine's order, little-endian on all that Fovea runs on. It is for the same build to go on with,
 /// not for exchange: models are exchanged as safetensors.
 extension Trainer {
-    private static var magic: [UInt8] { Array("fovea.checkpoint/1\n".utf8) }
+    private static var magic: [UInt8] { Array("fovea.checkpoint/2\n".utf8) }
 
     private struct Head: Codable {
         var definition: NetworkDefinition
         var settings: TrainingSettings
+        var inputs: [String: String]
         var progress: Progress
         var optimizerSteps: Int
         var values: Int
@@ -27,12 +30,12 @@ extension Trainer {
         encoder.outputFormatting = [.sortedKeys]
         let head = try encoder.encode(
             Head(
-                definition: network.definition, settings: settings, progress: progress,
+                definition: network.definition, settings: settings, inputs: inputs, progress: progress,
                 optimizerSteps: optimizer.steps, values: network.valueFloats, parameters: optimizer.count,
                 best: !best.isEmpty))
         var bytes = Self.magic
         bytes.reserveCapacity(
-            64 + head.count + 4 * (network.valueFloats * (best.isEmpty ? 1 : 2) + 2 * optimizer.count))
+            96 + head.count + 4 * (network.valueFloats * (best.isEmpty ? 1 : 2) + 2 * optimizer.count))
         withUnsafeBytes(of: UInt64(head.count).littleEndian) { bytes.append(contentsOf: $0) }
         bytes.append(contentsOf: head)
         func append(_ floats: UnsafePointer<Float>, _ count: Int) {
@@ -42,17 +45,23 @@ extension Trainer {
         append(optimizer.mean, optimizer.count)
         append(optimizer.variance, optimizer.count)
         best.withUnsafeBufferPointer { if let start = $0.baseAddress, !$0.isEmpty { append(start, $0.count) } }
+        bytes += Digest.sha256(bytes)
         return bytes
     }
 
     /// Goes back to a checkpoint's state; `run` then continues from it.
     ///
-    /// - Throws: `CheckpointError` when the bytes are no checkpoint, are damaged, or belong to another network or other
-    ///   settings (threads and the number of epochs may differ).
-    package func restore(_ bytes: UnsafeRawBufferPointer) throws {
+    /// - Throws: `CheckpointError` when the bytes are no checkpoint, are damaged, or belong to another network, other
+    ///   settings or other inputs. Threads may differ, and so may the number of epochs where the schedule does not
+    ///   depend on it.
+    package func restore(_ whole: UnsafeRawBufferPointer) throws {
         let magic = Self.magic
-        guard bytes.count >= magic.count + 8, bytes.prefix(magic.count).elementsEqual(magic) else {
-            throw CheckpointError("this is not a checkpoint of a training")
+        guard whole.count >= magic.count + 8 + 32, whole.prefix(magic.count).elementsEqual(magic) else {
+            throw CheckpointError("this is not a checkpoint of this version of Fovea")
+        }
+        let bytes = UnsafeRawBufferPointer(rebasing: whole.dropLast(32))
+        guard Digest.sha256(bytes).elementsEqual(whole.suffix(32)) else {
+            throw CheckpointError("the checkpoint is cut off or damaged")
         }
         let length = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: magic.count, as: UInt64.self))
         var at = magic.count + 8
@@ -60,13 +69,13 @@ extension Trainer {
             let head = try? JSONDecoder().decode(Head.self, from: Data(bytes[at..<(at + Int(length))]))
         else { throw CheckpointError("the checkpoint is damaged") }
         at += Int(length)
-        var wanted = settings
-        (wanted.threads, wanted.epochs) = (head.settings.threads, head.settings.epochs)
         guard head.definition == network.definition, head.values == network.valueFloats,
             head.parameters == optimizer.count
         else { throw CheckpointError("the checkpoint belongs to another network") }
-        guard wanted == head.settings else {
-            throw CheckpointError("the checkpoint belongs to a training with other settings; start without resuming")
+        if let difference = try difference(head) {
+            throw CheckpointError(
+                "the checkpoint belongs to a training with other settings: \(difference). Go on with the same ones, or "
+                    + "start anew without resuming")
         }
         let floats = network.valueFloats * (head.best ? 2 : 1) + 2 * optimizer.count
         guard bytes.count - at == floats * 4 else { throw CheckpointError("the checkpoint is cut off or damaged") }
@@ -85,6 +94,23 @@ extension Trainer {
         optimizer.steps = head.optimizerSteps
         progress = head.progress
         network.parametersChanged()
+    }
+
+    /// The first thing that would make this training another one than the checkpoint's.
+    private func difference(_ head: Head) throws -> String? {
+        var then = head.settings
+        then.threads = settings.threads
+        if settings.schedule != .cosine { then.epochs = settings.epochs }
+        guard case .object(let old) = try JSONValue(encoding: then),
+            case .object(let new) = try JSONValue(encoding: settings)
+        else { return nil }
+        for name in Set(old.keys).union(new.keys).sorted() where old[name] != new[name] {
+            return "\(name) was \(old[name]?.text ?? "nothing"), now \(new[name]?.text ?? "nothing")"
+        }
+        for name in Set(head.inputs.keys).union(inputs.keys).sorted() where head.inputs[name] != inputs[name] {
+            return "\(name) was \(head.inputs[name] ?? "nothing"), now \(inputs[name] ?? "nothing")"
+        }
+        return nil
     }
 }
 

@@ -55,6 +55,18 @@ package struct TrainingResult: Sendable {
     package let epochs: [EpochReport]
 }
 
+/// The loss or a weight is no longer a number: nothing more can be learned.
+package struct Divergence: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Both count from 1.
+    package let epoch: Int
+    package let step: Int
+
+    package var description: String {
+        "the loss is no longer a number in epoch \(epoch), step \(step): "
+            + "try a lower learning rate, a longer warm-up or a smaller norm for clipping"
+    }
+}
+
 /// Trains a network.
 ///
 /// Each epoch has a new order of the images, from (seed, epoch); batches are prepared ahead on a thread of their own.
@@ -63,6 +75,8 @@ package struct TrainingResult: Sendable {
 package final class Trainer {
     package let network: Network
     package let settings: TrainingSettings
+    /// What else decides the training, such as the data's SHA-256, by name. A checkpoint of other ones is refused.
+    package let inputs: [String: String]
     let optimizer: Adam
     var progress = Progress()
     /// The kept epoch's parameters and buffers; empty while the network's own are the ones to keep.
@@ -84,10 +98,12 @@ package final class Trainer {
 
     /// - Parameters:
     ///   - network: built for training with the batch as its `maxBatch` at least; `initialize` is called here.
-    package init(_ network: Network, settings: TrainingSettings) {
+    ///   - inputs: see `inputs`.
+    package init(_ network: Network, settings: TrainingSettings, inputs: [String: String] = [:]) {
         precondition(network.mode == .training && network.maxBatch >= settings.batch)
         self.network = network
         self.settings = settings
+        self.inputs = inputs
         network.initialize(seed: settings.seed)
         optimizer = Adam(
             network, weightDecay: settings.weightDecay, clip: settings.clip > 0 ? settings.clip : nil)
@@ -100,6 +116,8 @@ package final class Trainer {
     ///   - saveCheckpoint: called after each epoch and when stopped, with what `restore` takes.
     /// - Returns: when the network has the kept epoch's parameters (after `stopped`: the kept ones so far, or the
     ///   current ones before the first epoch's end).
+    /// - Throws: `Divergence`, `CheckpointError` where the restored place is none of this source's, and what the
+    ///   source and the closures throw.
     package func run(
         _ source: any TrainingSource, development: (any TrainingSource)? = nil, stop: StopFlag = StopFlag(),
         onStep: (StepReport) -> Void = { _ in }, onEpoch: (EpochReport) throws -> Void = { _ in },
@@ -111,6 +129,9 @@ package final class Trainer {
         let perEpoch = max(1, source.count / batch)
         let total = perEpoch * settings.epochs
         let warmup = Int((settings.warmup * Double(perEpoch)).rounded())
+        guard (0..<perEpoch).contains(progress.stepInEpoch),
+            progress.steps == progress.epoch * perEpoch + progress.stepInEpoch
+        else { throw CheckpointError("the checkpoint belongs to a training with another number of images") }
         var end = TrainingResult.End.finished
 
         training: while progress.epoch < settings.epochs {
@@ -134,6 +155,7 @@ package final class Trainer {
                 let (loss, hits) = network.forwardBackward(
                     prepared.images, labels: prepared.labels, count: prepared.count,
                     smoothing: Float(settings.labelSmoothing), step: progress.steps, seed: settings.seed)
+                guard loss.isFinite else { throw Divergence(epoch: progress.epoch + 1, step: progress.stepInEpoch + 1) }
                 // HERE the gradients are complete and not yet applied: the place to average them over machines.
                 optimizer.apply(learningRate: rate)
                 let now = seconds()
@@ -173,6 +195,9 @@ package final class Trainer {
     private func finishEpoch(
         _ development: (any TrainingSource)?, learningRate: Double, _ onEpoch: (EpochReport) throws -> Void
     ) throws {
+        guard (0..<network.valueFloats).allSatisfy({ network.values[$0].isFinite }) else {
+            throw Divergence(epoch: progress.epoch + 1, step: progress.stepInEpoch)
+        }
         let evaluation = try development.map { try network.evaluate($0) }
         let better = evaluation.map { $0.top1 > progress.bestTop1 } ?? true
         progress.epoch += 1

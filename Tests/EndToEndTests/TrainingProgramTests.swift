@@ -1,0 +1,147 @@
+import FoveaSystem
+import FoveaTestKit
+import Glibc
+import SystemPackage
+import Testing
+
+/// `fovea-train` as cron and people run it.
+extension EndToEnd {
+    /// Two classes, thirty images each, and a configuration.
+    private struct Ground {
+        let folder: TemporaryFolder
+        let configuration: FilePath
+        var root: FilePath { folder.path }
+
+        init() throws {
+            folder = try TemporaryFolder()
+            for number in 0..<30 {
+                for (label, red) in [("dark", 60), ("light", 190)] {
+                    let image = SyntheticImage.blob(
+                        width: 16, height: 16, red: red + number, green: red, blue: red, seed: UInt64(number))
+                    try folder.write("data/\(label)/\(number).png", image.png)
+                }
+            }
+            configuration = try folder.write(
+                "fovea.yaml", Fixture.configuration(folder.path, models: folder.path.appending("none")))
+        }
+
+        func arguments(_ name: String, epochs: Int, _ more: [String] = []) -> [String] {
+            [
+                "train", "--arch", "vanilla", "--data", "\(root)/data", "--name", name, "--set", "channels=8,8,8,8",
+                "--set", "hidden=[16]", "--epochs", "\(epochs)", "--batch", "8", "--threads", "1", "--quiet",
+                "--config", configuration.string,
+            ] + more
+        }
+
+        func train(_ name: String, epochs: Int, _ more: [String] = []) throws -> Programs.Outcome {
+            try Programs.run("fovea-train", arguments(name, epochs: epochs, more))
+        }
+
+        func weights(_ name: String) throws -> [UInt8] {
+            try Files.read(root.pushing(FilePath("var/models/\(name)/1/model.safetensors")))
+        }
+        func checkpoint(_ name: String) -> FilePath { root.pushing(FilePath("var/training/\(name).checkpoint")) }
+    }
+
+    /// By Ctrl-C, which leaves a checkpoint within an epoch, and by SIGKILL, which leaves the last epoch's.
+    @Test func aTrainingThatWasStoppedOrKilledEndsWithTheSameWeights() throws {
+        let ground = try Ground()
+        let epochs = 60
+        #expect(try ground.train("whole", epochs: epochs).code == 0)
+        #expect(try Files.statusIfPresent(ground.checkpoint("whole")) == nil)
+        for (name, signal) in [("stopped", SIGINT), ("killed", SIGKILL)] {
+            let file = try ground.folder.write("\(name).log", [])
+            let log = try Files.open(file, O_WRONLY | O_APPEND)
+            defer { try? log.close() }
+            let child = try ChildProcess(
+                executable: try Programs.path("fovea-train"), arguments: ground.arguments(name, epochs: epochs),
+                environment: ["PATH=/usr/bin:/bin"], output: log, error: log)
+            try eventually("the first checkpoint of \(name)") {
+                try Files.statusIfPresent(ground.checkpoint(name)) != nil
+            }
+            child.signal(signal)
+            let ending = child.wait()
+            let text = String(decoding: try Files.read(file), as: UTF8.self)
+            #expect(ending == (signal == SIGINT ? .exited(75) : .killed(signal: signal)), "\(text)")
+            if signal == SIGINT { #expect(text.contains("to go on: foveactl train") && text.contains("--resume")) }
+
+            // Nothing tramples on it, neither a new training nor one of other data or settings.
+            let again = try ground.train(name, epochs: epochs)
+            #expect(again.code == 73 && again.error.contains("unfinished training"), "\(again.error)")
+            let resume = ["--resume", ground.checkpoint(name).string]
+            let other = try ground.train(name, epochs: epochs, resume + ["--learning-rate", "0.5"])
+            #expect(other.code == 65 && other.error.contains("learningRate was"), "\(other.error)")
+            let undivided = try ground.train(name, epochs: epochs, resume + ["--development", "0"])
+            #expect(undivided.code == 65 && undivided.error.contains("development was"), "\(undivided.error)")
+
+            let resumed = try ground.train(name, epochs: epochs, resume)
+            #expect(resumed.code == 0, "\(resumed.error)")
+            #expect(try ground.weights(name) == ground.weights("whole"))
+            #expect(try Files.list(ground.root.pushing("var/training")).isEmpty)
+        }
+    }
+
+    @Test func onlyOneTrainingHasACheckpoint() throws {
+        let ground = try Ground()
+        let checkpoint = ground.root.appending("my.checkpoint")
+        let first = try ChildProcess(
+            executable: try Programs.path("fovea-train"),
+            arguments: ground.arguments("first", epochs: 10_000, ["--checkpoint", checkpoint.string]),
+            environment: ["PATH=/usr/bin:/bin"], output: FileDescriptor(rawValue: 2), error: FileDescriptor(rawValue: 2)
+        )
+        try eventually("the first checkpoint") { try Files.statusIfPresent(checkpoint) != nil }
+        let second = try ground.train("second", epochs: 1, ["--checkpoint", checkpoint.string])
+        first.signal(SIGKILL)
+        _ = first.wait()
+        #expect(second.code == 75 && second.error.contains("another training"), "\(second.error)")
+    }
+
+    @Test func exitCodesTellWhatIsWrong() throws {
+        let ground = try Ground()
+        func check(_ arguments: [String], _ code: Int32, _ words: String, line: Int = #line) throws {
+            let outcome = try Programs.run("fovea-train", arguments + ["--config", ground.configuration.string])
+            #expect(outcome.code == code && outcome.error.contains(words), "line \(line): \(outcome)")
+        }
+        let train = ["train", "--arch", "vanilla", "--data", "\(ground.root)/data"]
+        try check(["train", "--arch", "vanilla", "--data", "nothing"], 66, "neither an imported data set")
+        try check(["train", "--arch", "other", "--data", "x"], 64, "vanilla")
+        try check(train + ["--set", "hidden=x"], 64, "hidden cannot be")
+        try check(train + ["--set", "width=3"], 64, "no member 'width'")
+        try check(train + ["--set", "hidden=999999999,9"], 64, "weights")
+        try check(train + ["--batch", "65536", "--set", "channels=4096,8,8,8"], 64, "the machine has")
+        try check(train + ["--state", "/proc/nowhere"], 66, "/proc/nowhere")
+        try check(train + ["--resume", "\(ground.root)/none"], 66, "none")
+        try check(train + ["--resume", "\(ground.configuration)"], 65, "not a checkpoint")
+        try check(train + ["--learning-rate", "1e30", "--clip", "0", "--warmup", "0"], 65, "no longer a number")
+        try check(["evaluate", "nope", "--data", "x"], 66, "nope")
+        try check(["evaluate", "../x", "--data", "x"], 66, "x")
+    }
+
+    /// The development images can be asked for by name; test images are measured when they are asked for.
+    @Test func partsOfTheDataAreMeasuredOnRequest() throws {
+        let ground = try Ground()
+        let common = ["--config", ground.configuration.string]
+        let imported = try Programs.run(
+            "foveactl", ["dataset", "import", "\(ground.root)/data", "--name", "shades", "--size", "16"] + common)
+        #expect(imported.code == 0, "\(imported.error)")
+        var arguments = ground.arguments("shades", epochs: 2)
+        arguments[4] = "shades"
+        let plain = try Programs.run("fovea-train", arguments)
+        #expect(plain.code == 0 && plain.output.contains("development: top1"), "\(plain)")
+        #expect(!plain.output.contains("test: top1"))
+        let tested = try Programs.run("fovea-train", arguments + ["--test"])
+        #expect(tested.code == 0 && tested.output.contains("test: top1"), "\(tested)")
+        for (part, images) in [("dev", 4), ("train", 54), ("test", 6)] {
+            let outcome = try Programs.run(
+                "fovea-train", ["evaluate", "shades@1", "--data", "shades", "--split", part] + common)
+            #expect(outcome.code == 0 && outcome.output.contains("\(images) (\(part))"), "\(outcome)")
+        }
+        let unknown = try Programs.run(
+            "fovea-train", ["evaluate", "shades@1", "--data", "shades", "--split", "validation"] + common)
+        #expect(unknown.code == 66 && unknown.error.contains("only: test, train"), "\(unknown)")
+        // A folder that is not divided is measured as a whole, and that is what is said.
+        let whole = try Programs.run(
+            "fovea-train", ["evaluate", "shades@1", "--data", "\(ground.root)/data", "--split", "test"] + common)
+        #expect(whole.code == 0 && whole.output.contains("60 (all)"), "\(whole)")
+    }
+}
