@@ -5,18 +5,18 @@ import SystemPackage
 /// System calls of the daemon's main thread, which alone keeps the books, fail by strace's hand. The daemon stays up and
 /// loses nothing; what could not be done is done later.
 enum InjectedFaults {
-    /// strace's words: what fails how, and when (from the FIRSTth time on, every STEPth); on which file of the state
-    /// folder, or nil for all. SQLite syncs as well while the daemon starts, which is not what is tried here.
-    private static let cases: [(name: String, inject: String, file: String?)] = [
-        ("the journal's sync fails", "fdatasync:error=EIO:when=2+3", "journal"),
-        ("no space to sync the journal", "fdatasync:error=ENOSPC:when=1+2", "journal"),
-        ("no space to write the journal", "write:error=ENOSPC:when=3+4", "journal"),
-        ("syncs of files fail", "fsync:error=EIO:when=3+5", nil),
-        ("publishing by rename fails", "renameat2:error=ENOSPC:when=5+7", nil),
-        ("taking by rename fails", "rename:error=EIO:when=5+7", nil),
-        ("folders cannot be made", "mkdir,mkdirat:error=ENOSPC:when=40+9", nil),
-        ("the outbox's sync fails", "syncfs:error=EIO:when=1+2", nil),
-        ("calls are interrupted", "rename,renameat2:error=EINTR:when=3+3", nil),
+    /// strace's words: what fails how, and when (from the FIRSTth time on, every STEPth); on which files of the daemon's
+    /// folder, or none for all. SQLite syncs and folders are made while the daemon starts, which is not what is tried.
+    private static let cases: [(name: String, inject: String, files: [String])] = [
+        ("the journal's sync fails", "fdatasync:error=EIO:when=2+3", ["var/journal"]),
+        ("no space to sync the journal", "fdatasync:error=ENOSPC:when=1+2", ["var/journal"]),
+        ("no space to write the journal", "write:error=ENOSPC:when=3+4", ["var/journal"]),
+        ("syncs of files fail", "fsync:error=EIO:when=3+5", []),
+        ("publishing by rename fails", "renameat2:error=ENOSPC:when=5+7", []),
+        ("taking by rename fails", "rename:error=EIO:when=5+7", []),
+        ("folders cannot be made", "mkdir:error=ENOSPC:when=1+2", (0..<100).map { "outbox/class-\($0)" }),
+        ("the outbox's sync fails", "syncfs:error=EIO:when=1+2", []),
+        ("calls are interrupted", "rename,renameat2:error=EINTR:when=3+3", []),
     ]
 
     static func run() throws -> [String] {
@@ -25,13 +25,13 @@ enum InjectedFaults {
             return []
         }
         var all: [String] = []
-        for (name, inject, file) in cases {
+        for (name, inject, files) in cases {
             let calls = String(inject.prefix { $0 != ":" })
             let faults = try withVictim { daemon, _ in
                 let count = 300
                 let images = try prepareImages(count, daemon)
                 // Tracing the first thread only: workers and the history stay at full speed.
-                let only = file.map { ["-P", daemon.state.appending($0).string] } ?? []
+                let only = files.flatMap { ["-P", daemon.folder.pushing(FilePath($0)).string] }
                 let strace = [
                     "/usr/bin/strace", "-qq", "-o", daemon.folder.appending("strace.txt").string, "-e",
                     "trace=\(calls)", "-e", "inject=\(inject)",

@@ -113,6 +113,7 @@ package struct Daemon {
             log.notice(
                 "the journal ended with \(recovery.tornBytes) bytes of an unfinished line: nothing is lost by it")
         }
+        if let error = recovery.postponed { log.error("the old journal is kept for now: \(error)") }
         let entries = recovery.outcomes.compactMap { outcome, path -> HistoryEntry? in
             var entry = History.entry(document: outcome.document)
             entry?.path = path.escaped

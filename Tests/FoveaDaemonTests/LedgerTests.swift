@@ -249,4 +249,27 @@ import Testing
         #expect(try Set(fixture.published().keys) == ["cat/\(name)", "cat/\(name).json"])
         #expect(try fixture.isAtRest())
     }
+
+    @Test func aDiskThatIsFullAtTheStartKeepsTheOldJournal() throws {
+        let fixture = try LedgerFixture()
+        // A file where its folder belongs, so that the journal has something to keep.
+        try fixture.folder.write("outbox/dog", [])
+        let (image, stuck) = (try fixture.claim("a.png", "A"), try fixture.claim("b.png", "B"))
+        try fixture.ledger.commit([fixture.outcome(image), fixture.outcome(stuck, label: "dog")])
+        let before = try Files.read(fixture.journal)
+        // Where the new journal would be written, every write fails for want of space.
+        let temporary = fixture.state.appending(".journal.\(getpid()).tmp")
+        #expect(symlink("/dev/full", temporary.string) == 0)
+        let recovery = try fixture.restart()
+        #expect(recovery.postponed?.errno == .noSpace)
+        #expect(recovery.outcomes.map(\.outcome.id) == [image.id])
+        #expect(try Files.read(fixture.journal) == before)
+        // There is space again, and room for the other: nothing is done twice.
+        try Files.unlink(fixture.outbox.appending("dog"))
+        let second = try fixture.restart()
+        #expect(second.postponed == nil && second.outcomes.map(\.outcome.id) == [image.id, stuck.id])
+        #expect(second.outcomes.first?.path == recovery.outcomes.first?.path)
+        #expect(try Files.list(fixture.outbox.appending("cat")).count == 2)
+        #expect(try Files.list(fixture.outbox.appending("dog")).count == 2)
+    }
 }

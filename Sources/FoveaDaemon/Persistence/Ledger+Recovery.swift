@@ -48,8 +48,12 @@ extension Ledger {
         }
         let withOutcome = Set(waiting.map(\.id))
         recovery.images = try spooledImages().filter { !withOutcome.contains($0.id) }
-        try Files.syncFileSystem(of: outbox)
-        try rewriteJournal(waiting)
+        do throws(SystemError) {
+            try compact(always: true)
+        } catch  where error.isTransient {
+            // The old journal stays, and what it says is still true; the next commit begins a new one.
+            recovery.postponed = error
+        }
         return recovery
     }
 

@@ -56,6 +56,8 @@ package final class Ledger {
         package var outcomes: [(outcome: Outcome, path: FilePath)] = []
         /// Bytes at the journal's end that a crash had left incomplete.
         package var tornBytes = 0
+        /// Why a new journal could not be begun yet.
+        package var postponed: SystemError?
     }
 
     let inbox: FilePath
