@@ -163,5 +163,18 @@ extension EndToEnd {
         }
         #expect(try daemon.results.count == 20)
         try daemon.stop()
+
+        // Without a daemon as well: the images around it are classified.
+        let paths = [images[0].name, "bad.png", images[1].name].map { "\(folder.path)/\($0)" }
+        for (path, bytes) in zip(paths, [images[0].bytes, bad, images[1].bytes]) {
+            try folder.write(FilePath(path).lastComponent!.string, bytes)
+        }
+        let local = try daemon.ctl("classify", paths[0], paths[1], paths[2])
+        #expect(local.code == 65 && local.error.contains("bad.png"), "\(local)")
+        for image in images.prefix(2) {
+            let label = try #require(daemon.fixture.expected["tiny"]?[image.name]?.first?.label)
+            #expect(local.output.contains("\(image.name)  \(label)"), "\(local)")
+        }
+        #expect(!local.output.contains("bad.png"))
     }
 }
