@@ -26,8 +26,10 @@ struct TrainCommand: ParsableCommand {
     @Option(help: "Times that each image is seen.")
     var epochs = 40
 
-    @Option(help: "Images in a step.")
-    var batch = 128
+    @Option(
+        help: ArgumentHelp(
+            "Images in a step, otherwise 128, or fewer where an epoch would have less than 8 steps.", valueName: "n"))
+    var batch: Int?
 
     @Option(help: "The largest learning rate.")
     var learningRate = 1e-3
@@ -96,7 +98,9 @@ struct TrainCommand: ParsableCommand {
                 "There is no architecture '\(arch)'; there are: \(Architectures.names.joined(separator: ", ")).")
         }
         guard (1...100_000).contains(epochs) else { throw ValidationError("--epochs must be from 1 to 100000.") }
-        guard (2...65536).contains(batch) else { throw ValidationError("--batch must be from 2 to 65536.") }
+        guard batch.map({ (2...65536).contains($0) }) ?? true else {
+            throw ValidationError("--batch must be from 2 to 65536.")
+        }
         guard learningRate > 0, learningRate.isFinite else { throw ValidationError("--learning-rate must be above 0.") }
         guard warmup >= 0, warmup <= Double(epochs) else {
             throw ValidationError("--warmup must be from 0 to the number of epochs.")
@@ -114,7 +118,7 @@ struct TrainCommand: ParsableCommand {
         guard patience == 0 || development != 0 else {
             throw ValidationError("--patience needs development images: --development above 0.")
         }
-        _ = try trainingSettings()
+        _ = try trainingSettings(images: 1)
         _ = try networkSettings()
         _ = try storedType()
         if let name, !ModelIdentifier.isValid(name) {
@@ -129,10 +133,11 @@ struct TrainCommand: ParsableCommand {
 
     // MARK: - Values
 
-    func trainingSettings() throws -> TrainingSettings {
+    /// - Parameter images: that are trained on.
+    func trainingSettings(images: Int) throws -> TrainingSettings {
         var settings = TrainingSettings()
         settings.epochs = epochs
-        settings.batch = batch
+        settings.batch = batch ?? min(128, max(16, images / 8))
         settings.learningRate = learningRate
         guard let schedule = Schedule(schedule == "step" ? "step:0.99" : schedule) else {
             throw ValidationError("--schedule '\(schedule)': cosine, constant, step or step:FACTOR, such as step:0.99.")

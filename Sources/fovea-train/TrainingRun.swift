@@ -31,7 +31,6 @@ struct TrainingRun {
         console = Console(quiet: command.common.quiet)
         configuration = try command.common.load()
         store = configuration.store(output: command.output)
-        settings = try command.trainingSettings()
 
         let data = try DataSource.open(command.data, datasets: configuration.datasets)
         dataset = data.dataset
@@ -56,6 +55,7 @@ struct TrainingRun {
             command.development == 0
             ? (Array(0..<(try dataset.images("train").count)), [])
             : try dataset.split(development: command.development)
+        settings = try command.trainingSettings(images: division.train.count)
         guard command.patience == 0 || !division.development.isEmpty else {
             throw Failure.usage("--patience needs development images, and the data have one image of each class")
         }

@@ -28,7 +28,7 @@ extension EndToEnd {
         func arguments(_ name: String, epochs: Int, _ more: [String] = []) -> [String] {
             [
                 "train", "--arch", "vanilla", "--data", "\(root)/data", "--name", name, "--set", "channels=8,8,8,8",
-                "--set", "hidden=[16]", "--epochs", "\(epochs)", "--batch", "8", "--threads", "1", "--quiet",
+                "--set", "hidden=[16]", "--epochs", "\(epochs)", "--threads", "1", "--quiet",
                 "--config", configuration.string,
             ] + more
         }
@@ -126,8 +126,10 @@ extension EndToEnd {
         #expect(imported.code == 0, "\(imported.error)")
         var arguments = ground.arguments("shades", epochs: 2)
         arguments[4] = "shades"
-        let plain = try Programs.run("fovea-train", arguments)
+        let plain = try Programs.run("fovea-train", arguments.filter { $0 != "--quiet" })
         #expect(plain.code == 0 && plain.output.contains("development: top1"), "\(plain)")
+        // Of 60 images 6 are for testing; 128 in a step would be all of them.
+        #expect(plain.error.contains("50 images, 4 for development, batches of 16"), "\(plain)")
         #expect(!plain.output.contains("test: top1"))
         let tested = try Programs.run("fovea-train", arguments + ["--test"])
         #expect(tested.code == 0 && tested.output.contains("test: top1"), "\(tested)")
