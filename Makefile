@@ -31,6 +31,8 @@ build: packages ## Install what is missing and build a release
 test: packages ## Build and run all tests
 	@$(BUILD) --build-tests
 	@$(SWIFT) test -c release --skip-build
+	@# The kernels once more as a processor without AVX2 runs them.
+	@FOVEA_ISA=baseline $(SWIFT) test -c release --skip-build --filter 'FoveaNNTests|FoveaImageTests|PluginABITests'
 
 packages:
 	@command -v $(SWIFT) >/dev/null || { \

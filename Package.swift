@@ -124,7 +124,8 @@ package.targets.append(
 
 tests("FoveaSystemTests", ["FoveaSystem"])
 tests("FoveaImageTests", ["FoveaImage", "FoveaTestKit"])
-tests("FoveaNNTests", ["FoveaNN", "FoveaSystem"], exclude: ["make_golden.py"], resources: [.copy("Golden")])
+tests(
+    "FoveaNNTests", ["FoveaNN", "FoveaSystem", "CKernels"], exclude: ["make_golden.py"], resources: [.copy("Golden")])
 tests("FoveaDataTests", ["FoveaData", "FoveaTestKit"])
 tests("FoveaModelsTests", ["FoveaModels", "FoveaTestKit"])
 tests("FoveaPipelineTests", ["FoveaPipeline", "FoveaWorker", "FoveaTestKit"])

@@ -45,6 +45,13 @@ import Testing
         #expect(layer.backward(g.floats("dy")).input == g.floats("dx"))
     }
 
+    @Test func reluAgreesWithPyTorch() throws {
+        let g = try golden("relu")
+        let layer = try LayerProbe(.relu, input: Shape(height: 3, width: 2, channels: 3), maxBatch: 2)
+        #expect(layer.forward(g.floats("x")) == g.floats("y"))
+        #expect(layer.backward(g.floats("dy")).input == g.floats("dx"))
+    }
+
     @Test func fullyConnectedAgreesWithPyTorch() throws {
         let g = try golden("linear")
         let layer = try LayerProbe(

@@ -3,6 +3,7 @@
     python3 make_golden.py        (needs torch; any recent version, CPU)
 
 Tensors are written as the engine keeps them: images N,H,W,C; filters k,k,in,out; matrices in,out.
+Dropout has none: its masks are the engine's own. What it does with them is checked by finite differences.
 """
 import json, math, pathlib
 import torch
@@ -142,3 +143,21 @@ for s in range(35):
     cosine.optimizer.step()
     cosine.step()
 write("schedules", dict(cosine=values, step=[(s + 1) / 5 if s < 5 else 0.9 ** (s // 10) for s in range(40)]))
+
+# ReLU
+x = leaf(2, 3, 3, 2)
+y = F.relu(x)
+dy = torch.randn_like(y)
+y.backward(dy)
+write("relu", dict(x=nhwc(x), y=nhwc(y), dy=nhwc(dy), dx=nhwc(x.grad)))
+
+# Softmax cross-entropy with label smoothing: probabilities, losses and gradients of the rows; large logits as well
+x = torch.randn(6, 9, dtype=torch.float64) * torch.tensor([1, 1, 5, 20, 80, 0]).double()[:, None]
+x.requires_grad_()
+labels = torch.tensor([0, 8, 3, 3, 5, 1])
+result = dict(x=flat(x), labels=labels.tolist(), probabilities=flat(F.softmax(x, 1)))
+for name, smoothing in [("plain", 0.0), ("smoothed", 0.1)]:
+    losses = F.cross_entropy(x, labels, label_smoothing=smoothing, reduction="none")
+    gradient, = torch.autograd.grad(losses.sum(), x)
+    result[name] = dict(losses=flat(losses), dx=flat(gradient))
+write("crossentropy", result)
