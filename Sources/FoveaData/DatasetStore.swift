@@ -113,7 +113,6 @@ extension Dataset {
     private static func read(
         _ split: DatasetInfo.Split, _ name: String, _ info: DatasetInfo, _ folder: FilePath
     ) throws(DataError) -> LabelledImages {
-        let digest = Digest()
         func read(_ suffix: String, each size: Int) throws(DataError) -> [UInt8] {
             let path = folder.appending("\(name).\(suffix)")
             let bytes = try system { () throws(SystemError) in try Files.read(path, limit: 1 << 40) }
@@ -123,24 +122,24 @@ extension Dataset {
                     bytes.count < wanted ? .truncated : .corrupt,
                     "\(path.escaped): \(bytes.count) bytes, \(split.images) images take \(wanted): import it anew")
             }
-            digest.update(bytes)
             return bytes
         }
         let pixels = try read("images", each: info.height * info.width * 3)
         let bytes = try read("labels", each: 2)
-        guard hexadecimal(digest.finish()) == split.sha256 else {
+        let labels = (0..<split.images).map { UInt16(bytes[2 * $0]) | UInt16(bytes[2 * $0 + 1]) << 8 }
+        let images = LabelledImages(height: info.height, width: info.width, pixels: pixels, labels: labels)
+        guard images.sha256 == split.sha256 else {
             throw DataError(
                 .corrupt, "\(folder.escaped): split \(name) has changed since it was imported (SHA-256): import it anew"
             )
         }
-        let labels = (0..<split.images).map { UInt16(bytes[2 * $0]) | UInt16(bytes[2 * $0 + 1]) << 8 }
         if let at = labels.firstIndex(where: { Int($0) >= info.labels.count }) {
             throw DataError(
                 .corrupt,
                 "\(folder.escaped)/\(name).labels: label \(labels[at]) at byte \(2 * at), there are \(info.labels.count)"
             )
         }
-        return LabelledImages(height: info.height, width: info.width, pixels: pixels, labels: labels)
+        return images
     }
 }
 

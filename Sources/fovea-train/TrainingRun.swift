@@ -84,6 +84,7 @@ struct TrainingRun {
             try? Files.unlink(lockFile)
             try? lock.close()
         }
+        try spareUnfinished()
 
         let network = try Network(
             definition, maxBatch: settings.batch, mode: .training, threads: settings.threads)
@@ -129,23 +130,25 @@ struct TrainingRun {
         checkpoint.removingLastComponent().appending(".\(checkpoint.lastComponent?.string ?? "").lock")
     }
 
-    /// One training at a time for a checkpoint, and none over the checkpoint of another that could still go on.
+    /// One training at a time for a checkpoint.
     private func locked() throws -> FileDescriptor {
         guard let lock = try Files.lock(lockFile) else {
             throw Failure.tryAgain(
                 "another training of '\(name)' is running and has the checkpoint \(checkpoint.escaped): wait for it, "
                     + "or give this one another --name")
         }
+        return lock
+    }
+
+    /// None over the checkpoint of another that could still go on.
+    private func spareUnfinished() throws {
         let resumed = try command.resume.map { try Files.resolve(FilePath($0)) }
         if try Files.statusIfPresent(checkpoint) != nil, try Files.resolve(checkpoint) != resumed {
-            try? Files.unlink(lockFile)
-            try? lock.close()
             throw Failure.cannotCreate(
                 "\(checkpoint.escaped) is the checkpoint of an unfinished training: go on from it with "
                     + "--resume \(Self.quoted(checkpoint.string)) and the options it had, remove it, or give another --name"
             )
         }
-        return lock
     }
 
     private func restore(_ trainer: Trainer, from path: FilePath) throws {

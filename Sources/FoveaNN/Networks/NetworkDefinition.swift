@@ -114,7 +114,7 @@ package enum Architectures {
         NetworkDefinitionError("no architecture is called '\(name)'; there are: \(names.joined(separator: ", "))")
     }
 
-    /// - Throws: `NetworkDefinitionError`, `ShapeError` or a decoding error of the settings.
+    /// - Throws: `NetworkDefinitionError`, `ShapeError`.
     static func build(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer] {
         let limit = 1 << 16
         let input = definition.input
