@@ -14,7 +14,7 @@ PLUGINS  := fovea-sharpen fovea-normalize fovea-classifier-net fovea-example-c
 SOURCES  := Package.swift Sources Plugins Tests Benchmarks
 
 # Debian packages: a compiler's C library headers, then the libraries that Sources/C* open the door to.
-PACKAGES := libc6-dev libstdc++-12-dev libinotifytools0-dev libpng-dev libopenblas-dev libjpeg62-turbo-dev \
+PACKAGES := libc6-dev libstdc++-12-dev libinotifytools0-dev libpng-dev libjpeg62-turbo-dev \
             libsqlite3-dev libarchive-dev libssl-dev libseccomp-dev libmicrohttpd-dev libcurl4-openssl-dev pkg-config
 
 .PHONY: run test build install uninstall bench torture format lint clean packages help

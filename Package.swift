@@ -34,7 +34,6 @@ package.targets += [
     .target(name: "CHTTP", linkerSettings: [.linkedLibrary("microhttpd"), .linkedLibrary("curl")]),
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-fno-trapping-math"])]),
     .systemLibrary(name: "CInotifyTools", providers: [.apt(["libinotifytools0-dev"])]),
-    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 ]
@@ -44,7 +43,7 @@ package.targets += [
 package.targets += [
     .target(name: "FoveaSystem", dependencies: ["CLinux", "CCrypto", systemPackage]),
     .target(name: "FoveaImage", dependencies: ["CPNG", "CJPEG", "CKernels"]),
-    .target(name: "FoveaNN", dependencies: ["CKernels", "COpenBLAS", "FoveaSystem"]),
+    .target(name: "FoveaNN", dependencies: ["CKernels", "FoveaSystem"]),
     .target(name: "FoveaModels", dependencies: ["FoveaSystem"]),
     .target(name: "FoveaData", dependencies: ["FoveaSystem", "FoveaImage", "FoveaModels", "CArchive", "CHTTP"]),
     .target(name: "FoveaPipeline", dependencies: ["CFoveaPlugin", "FoveaSystem", "FoveaModels"]),

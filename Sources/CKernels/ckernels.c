@@ -1,4 +1,4 @@
-/* Compiles loops.h once per instruction set and picks a table of functions when the first one is called. */
+/* Compiles the kernels once per instruction set and picks a table of functions when the first one is called. */
 #include "ckernels.h"
 
 #include <math.h>
@@ -18,7 +18,13 @@ typedef struct {
 #define CK_ENTRY(result, function, parameters, arguments) .function = CK(function),
 
 #define CK_ISA baseline
-#include "loops.h"
+#define CK_LANES 4
+#if defined(__aarch64__)
+#define CK_ROWS 8
+#else
+#define CK_ROWS 6
+#endif
+#include "kernels.h"
 static const table table_baseline = {
 #if defined(__aarch64__)
     .name = "neon",
@@ -27,19 +33,27 @@ static const table table_baseline = {
 #endif
     CK_KERNELS(CK_ENTRY)};
 #undef CK_ISA
+#undef CK_LANES
+#undef CK_ROWS
 
 #if defined(__x86_64__)
 #define CK_ISA avx2
+#define CK_LANES 8
+#define CK_ROWS 6
 #pragma clang attribute push(__attribute__((target("avx2,fma,bmi,bmi2"))), apply_to = function)
-#include "loops.h"
+#include "kernels.h"
 #pragma clang attribute pop
 static const table table_avx2 = {.name = "avx2", CK_KERNELS(CK_ENTRY)};
 #undef CK_ISA
+#undef CK_LANES
+#undef CK_ROWS
 
 #define CK_ISA avx512
+#define CK_LANES 16
+#define CK_ROWS 12
 #define CK_AVX512 "avx2,fma,bmi,bmi2,avx512f,avx512bw,avx512dq,avx512vl"
 #pragma clang attribute push(__attribute__((target(CK_AVX512))), apply_to = function)
-#include "loops.h"
+#include "kernels.h"
 #pragma clang attribute pop
 static const table table_avx512 = {.name = "avx512", CK_KERNELS(CK_ENTRY)};
 #undef CK_ISA

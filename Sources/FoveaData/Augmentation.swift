@@ -25,6 +25,11 @@ package struct Augmentation: Sendable, Equatable {
         }
     }
 
+    /// Whether an image is mirrored that comes mirrored every other time; which time first, its index decides.
+    package static func alternates(index: Int, epoch: Int) -> Bool {
+        (SplitMix64.mixed(UInt64(bitPattern: Int64(index)) &+ 1) ^ UInt64(bitPattern: Int64(epoch))) & 1 == 1
+    }
+
     /// Draws a change; always as many numbers, whatever is switched on.
     package func change(using random: inout some RandomNumberGenerator) -> Change {
         let mirrored = Bool.random(using: &random)

@@ -1,11 +1,10 @@
-import COpenBLAS
 import Glibc
 
 /// The engine's own threads.
 ///
 /// Work is cut into as many parts as there are threads, always in the same way, so that the same number of threads
 /// gives the same bits. Part 0 runs on the calling thread; a pool of one has no threads at all, which is what a
-/// sandboxed worker needs. OpenBLAS is told to stay on the thread that calls it.
+/// sandboxed worker needs.
 ///
 /// `@unchecked Sendable`: everything mutable is read and written under `mutex`; `body` is alive while `run` waits.
 package final class ThreadPool: @unchecked Sendable {
@@ -29,7 +28,6 @@ package final class ThreadPool: @unchecked Sendable {
     package init(threads: Int) {
         precondition(threads > 0, "a thread pool needs a thread")
         self.threads = threads
-        openblas_set_num_threads(1)
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(wake, nil)
         pthread_cond_init(done, nil)

@@ -34,7 +34,7 @@ final class ChainSource: TrainingSource, @unchecked Sendable {
 
     func fill(
         _ floats: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>, indices: ArraySlice<Int>,
-        random: inout FoveaNN.SeededGenerator
+        epoch: Int, random: inout FoveaNN.SeededGenerator
     ) throws {
         let size = images.imageBytes
         var remaining = indices
@@ -48,8 +48,13 @@ final class ChainSource: TrainingSource, @unchecked Sendable {
                     let target = prepared.pointer + place * size
                     labels[done + place] = Int32(images.labels[selection[index]])
                     if let augmentation {
-                        Augmentation(flip: augmentation.flip, shift: augmentation.crop).change(using: &random)
-                            .apply(source, to: target, height: images.height, width: images.width)
+                        var change = Augmentation(flip: augmentation.flip == .random, shift: augmentation.crop)
+                            .change(using: &random)
+                        if augmentation.flip == .alternating {
+                            change.mirrored = Augmentation.alternates(index: selection[index], epoch: epoch)
+                        }
+                        change.apply(
+                            source, to: target, height: images.height, width: images.width)
                     } else {
                         target.update(from: source, count: size)
                     }

@@ -11,8 +11,13 @@ struct TrainCommand: ParsableCommand {
             docs/training.md explains the options.
             """)
 
-    @Option(help: "The network's architecture.")
-    var arch: String
+    @Option(help: ArgumentHelp("The network's architecture, otherwise the preset's.", valueName: "name"))
+    var arch: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Settings to begin with, which other options change: \(Preset.names).", valueName: "name"))
+    var preset: String?
 
     @Option(help: ArgumentHelp("A data set's name, an archive, a CIFAR folder or a folder per class.", valueName: "d"))
     var data: String
@@ -23,31 +28,40 @@ struct TrainCommand: ParsableCommand {
     @Option(help: "A sentence about the model.")
     var description: String?
 
-    @Option(help: "Times that each image is seen.")
-    var epochs = 40
+    @Option(help: ArgumentHelp("Times that each image is seen, otherwise 40.", valueName: "n"))
+    var epochs: Int?
 
     @Option(
         help: ArgumentHelp(
             "Images in a step, otherwise 128, or fewer where an epoch would have less than 8 steps.", valueName: "n"))
     var batch: Int?
 
-    @Option(help: "The largest learning rate.")
-    var learningRate = 1e-3
+    @Option(help: ArgumentHelp("adam, or muon for the filters of convolutions.", valueName: "name"))
+    var optimizer: TrainingSettings.OptimizerKind?
 
-    @Option(help: "How the learning rate goes: cosine, constant, step or step:FACTOR (each epoch).")
-    var schedule = "cosine"
+    @Option(help: ArgumentHelp("The largest learning rate, otherwise 0.001.", valueName: "x"))
+    var learningRate: Double?
 
-    @Option(help: "Epochs in which the learning rate rises from 0.")
-    var warmup = 1.0
+    @Option(help: ArgumentHelp("With muon the filters' learning rate, otherwise 0.18.", valueName: "x"))
+    var muonLearningRate: Double?
 
-    @Option(help: "Decoupled weight decay.")
-    var weightDecay = 0.05
+    @Option(
+        help: ArgumentHelp(
+            "How the learning rate goes: cosine (otherwise), linear, constant, step or step:FACTOR (each epoch).",
+            valueName: "name"))
+    var schedule: String?
 
-    @Option(help: "Share of each label that is spread over all labels.")
-    var labelSmoothing = 0.1
+    @Option(help: ArgumentHelp("Epochs in which the learning rate rises from 0, otherwise 1.", valueName: "n"))
+    var warmup: Double?
 
-    @Option(help: "Largest norm of the gradients; 0 is no limit.")
-    var clip = 100.0
+    @Option(help: ArgumentHelp("Decoupled weight decay, otherwise 0.05.", valueName: "x"))
+    var weightDecay: Double?
+
+    @Option(help: ArgumentHelp("Share of each label that is spread over all, otherwise 0.1.", valueName: "x"))
+    var labelSmoothing: Double?
+
+    @Option(help: ArgumentHelp("Largest norm of the gradients, otherwise 100; 0 is no limit.", valueName: "x"))
+    var clip: Double?
 
     @Option(
         name: .customLong("set"),
@@ -60,8 +74,17 @@ struct TrainCommand: ParsableCommand {
     @Option(help: "Threads; 0 is one per processor.")
     var threads = 0
 
-    @Option(help: "Random changes to training images: flip, crop=PIXELS, or none.")
-    var augment = "flip,crop=4"
+    @Option(
+        help: ArgumentHelp(
+            "Changes to training images: flip or alternate, crop=PIXELS, or none; otherwise flip,crop=4.",
+            valueName: "list"))
+    var augment: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Smaller images to begin with, such as 20:0.15,24:0.5: 20 pixels a side for 15% of the steps.",
+            valueName: "list"))
+    var sizes: String?
 
     @Option(
         help: ArgumentHelp(
@@ -93,32 +116,42 @@ struct TrainCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
-        guard Architectures.names.contains(arch) else {
+        if let preset, Preset.all[preset] == nil {
+            throw ValidationError("There is no preset '\(preset)'; there are: \(Preset.names).")
+        }
+        guard Architectures.names.contains(architecture) else {
             throw ValidationError(
-                "There is no architecture '\(arch)'; there are: \(Architectures.names.joined(separator: ", ")).")
+                architecture.isEmpty
+                    ? "--arch or --preset is missing; architectures: \(Architectures.names.joined(separator: ", "))."
+                    : "There is no architecture '\(architecture)'; there are: "
+                        + "\(Architectures.names.joined(separator: ", ")).")
         }
-        guard (1...100_000).contains(epochs) else { throw ValidationError("--epochs must be from 1 to 100000.") }
-        guard batch.map({ (2...65536).contains($0) }) ?? true else {
-            throw ValidationError("--batch must be from 2 to 65536.")
+        let settings = try trainingSettings(images: 1 << 20)
+        guard (1...100_000).contains(settings.epochs) else {
+            throw ValidationError("--epochs must be from 1 to 100000.")
         }
-        guard learningRate > 0, learningRate.isFinite else { throw ValidationError("--learning-rate must be above 0.") }
-        guard warmup >= 0, warmup <= Double(epochs) else {
+        guard (2...65536).contains(settings.batch) else { throw ValidationError("--batch must be from 2 to 65536.") }
+        for (name, rate) in [
+            ("learning-rate", settings.learningRate), ("muon-learning-rate", settings.muonLearningRate),
+        ] {
+            guard rate > 0, rate.isFinite else { throw ValidationError("--\(name) must be above 0.") }
+        }
+        guard settings.warmup >= 0, settings.warmup <= Double(settings.epochs) else {
             throw ValidationError("--warmup must be from 0 to the number of epochs.")
         }
-        guard weightDecay >= 0, weightDecay.isFinite else {
+        guard settings.weightDecay >= 0, settings.weightDecay.isFinite else {
             throw ValidationError("--weight-decay must not be negative.")
         }
-        guard (0..<1).contains(labelSmoothing) else {
+        guard (0..<1).contains(settings.labelSmoothing) else {
             throw ValidationError("--label-smoothing must be at least 0 and below 1.")
         }
-        guard clip >= 0, patience >= 0, development ?? 0 >= 0 else {
+        guard settings.clip >= 0, patience >= 0, development ?? 0 >= 0 else {
             throw ValidationError("--clip, --patience and --development must not be negative.")
         }
         guard (0...1024).contains(threads) else { throw ValidationError("--threads must be from 0 to 1024.") }
         guard patience == 0 || development != 0 else {
             throw ValidationError("--patience needs development images: --development above 0.")
         }
-        _ = try trainingSettings(images: 1)
         _ = try networkSettings()
         _ = try storedType()
         if let name, !ModelIdentifier.isValid(name) {
@@ -133,38 +166,72 @@ struct TrainCommand: ParsableCommand {
 
     // MARK: - Values
 
+    var architecture: String { arch ?? chosen?.architecture ?? "" }
+    var chosen: Preset? { preset.flatMap { Preset.all[$0] } }
+
     /// - Parameter images: that are trained on.
     func trainingSettings(images: Int) throws -> TrainingSettings {
-        var settings = TrainingSettings()
-        settings.epochs = epochs
-        settings.batch = batch ?? min(128, max(16, images / 8))
-        settings.learningRate = learningRate
-        guard let schedule = Schedule(schedule == "step" ? "step:0.99" : schedule) else {
-            throw ValidationError("--schedule '\(schedule)': cosine, constant, step or step:FACTOR, such as step:0.99.")
+        var settings = chosen?.settings ?? Self.defaults
+        settings.epochs = epochs ?? settings.epochs
+        settings.batch = batch ?? min(settings.batch, max(16, images / 8))
+        settings.optimizer = optimizer ?? settings.optimizer
+        settings.learningRate = learningRate ?? settings.learningRate
+        settings.muonLearningRate = muonLearningRate ?? settings.muonLearningRate
+        if let schedule {
+            guard let value = Schedule(schedule == "step" ? "step:0.99" : schedule) else {
+                throw ValidationError(
+                    "--schedule '\(schedule)': cosine, linear, constant, step or step:FACTOR, such as step:0.99.")
+            }
+            settings.schedule = value
         }
-        settings.schedule = schedule
-        settings.warmup = warmup
-        settings.weightDecay = weightDecay
-        settings.labelSmoothing = labelSmoothing
-        settings.clip = clip
+        settings.warmup = warmup ?? chosen.map { $0.warmup * Double(settings.epochs) } ?? settings.warmup
+        settings.weightDecay = weightDecay ?? settings.weightDecay
+        settings.labelSmoothing = labelSmoothing ?? settings.labelSmoothing
+        settings.clip = clip ?? settings.clip
         settings.seed = seed
         settings.threads = threads == 0 ? processorCount() : threads
         settings.patience = patience
-        settings.augmentation = try augmentation()
+        if let augment { settings.augmentation = try Self.augmentation(augment) }
+        if let sizes { settings.sizes = try Self.sizes(sizes) }
         return settings
     }
 
-    private func augmentation() throws -> TrainingSettings.Augmentation {
-        var result = TrainingSettings.Augmentation(flip: false, crop: 0)
-        if augment == "none" { return result }
-        for part in augment.split(separator: ",", omittingEmptySubsequences: false) {
-            if part == "flip" {
-                result.flip = true
+    private static var defaults: TrainingSettings {
+        var settings = TrainingSettings()
+        settings.epochs = 40
+        settings.weightDecay = 0.05
+        settings.labelSmoothing = 0.1
+        return settings
+    }
+
+    private static func augmentation(_ text: String) throws -> TrainingSettings.Augmentation {
+        var result = TrainingSettings.Augmentation(flip: .none, crop: 0)
+        if text == "none" { return result }
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            if part == "flip" || part == "alternate" {
+                result.flip = part == "flip" ? .random : .alternating
             } else if part.hasPrefix("crop="), let pixels = Int(part.dropFirst(5)), (0...256).contains(pixels) {
                 result.crop = pixels
             } else {
-                throw ValidationError("--augment '\(augment)': flip, crop=PIXELS, both with a comma, or none.")
+                throw ValidationError(
+                    "--augment '\(text)': flip or alternate, crop=PIXELS, both with a comma, or none.")
             }
+        }
+        return result
+    }
+
+    private static func sizes(_ text: String) throws -> [TrainingSettings.Size] {
+        if text == "none" { return [] }
+        var result: [TrainingSettings.Size] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let words = part.split(separator: ":")
+            guard words.count == 2, let side = Int(words[0]), let until = Double(words[1]), side >= 4, until > 0,
+                until <= 1, result.last.map({ $0.side < side && $0.until < until }) ?? true
+            else {
+                throw ValidationError(
+                    "--sizes '\(text)': SIDE:SHARE with commas, both rising, such as 20:0.15,24:0.5; or none.")
+            }
+            result.append(.init(side: side, until: until))
         }
         return result
     }
@@ -172,6 +239,7 @@ struct TrainCommand: ParsableCommand {
     /// `--set` values as the object that the architecture reads: dots make inner objects, commas lists.
     func networkSettings() throws -> JSONValue {
         var root: [String: JSONValue] = [:]
+        if arch == nil, case .object(let members) = chosen?.network { root = members }
         for setting in settings {
             let parts = setting.split(separator: "=", maxSplits: 1)
             guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
@@ -213,3 +281,5 @@ struct TrainCommand: ParsableCommand {
         }
     }
 }
+
+extension TrainingSettings.OptimizerKind: ExpressibleByArgument {}

@@ -42,7 +42,7 @@ struct TrainingRun {
         } catch {
             throw Failure.data("\(command.data): labels: \(error)")
         }
-        let suggestion = "\(dataset.info.name)-\(command.arch)".lowercased()
+        let suggestion = "\(dataset.info.name)-\(command.architecture)".lowercased()
         name = command.name ?? suggestion
         guard ModelIdentifier.isValid(name) else {
             throw Failure.usage("'\(suggestion)' cannot be a model's name: give one with --name")
@@ -72,7 +72,7 @@ struct TrainingRun {
 
     func run() throws {
         let definition = NetworkDefinition(
-            architecture: command.arch,
+            architecture: command.architecture,
             input: Shape(height: dataset.info.height, width: dataset.info.width, channels: 3),
             classes: dataset.info.labels.count, settings: try command.networkSettings())
         // What would fail at the end fails better now than after hours.
@@ -88,11 +88,12 @@ struct TrainingRun {
 
         let network = try Network(
             definition, maxBatch: settings.batch, mode: .training, threads: settings.threads)
-        let trainer = Trainer(network, settings: settings, inputs: try inputs())
+        let trainer = try Trainer(network, settings: settings, inputs: try inputs())
         if let resume = command.resume { try restore(trainer, from: FilePath(resume)) }
         let (training, development) = try sources()
+        if command.resume == nil { try fitStem(network, to: training) }
         console.note(
-            "training \(name): \(command.arch), \(Figures.grouped(network.parameterCount)) parameters, "
+            "training \(name): \(command.architecture), \(Figures.grouped(network.parameterCount)) parameters, "
                 + "\(Figures.grouped(training.count)) images, \(Figures.grouped(development?.count ?? 0)) for development, "
                 + "batches of \(settings.batch), \(settings.threads) threads, seed \(settings.seed)")
         let progress = TrainingProgress(console, settings: settings, images: training.count)
@@ -205,10 +206,21 @@ struct TrainingRun {
 
     private var chain: [StageConfiguration] {
         var stages: [StageConfiguration] = []
-        if !command.noSharpen {
+        if !command.noSharpen && command.chosen?.chain != .standardised {
             stages.append(StageConfiguration(plugin: "sharpen", parameters: .object(["amount": .int(1)])))
         }
-        stages.append(StageConfiguration(plugin: "normalize", parameters: .object(["mode": .string("signed")])))
+        switch command.chosen?.chain ?? .sharpened {
+        case .sharpened:
+            stages.append(StageConfiguration(plugin: "normalize", parameters: .object(["mode": .string("signed")])))
+        case .standardised:
+            stages.append(
+                StageConfiguration(
+                    plugin: "normalize",
+                    parameters: .object([
+                        "mean": .array([.number(0.5071), .number(0.4865), .number(0.4409)]),
+                        "std": .array([.number(0.2673), .number(0.2564), .number(0.2762)]),
+                    ])))
+        }
         stages.append(StageConfiguration(plugin: "classifier-net"))
         return stages
     }
@@ -235,6 +247,28 @@ struct TrainingRun {
         )
     }
 
+    /// Fits the filters that are not learned to the training images.
+    private func fitStem(_ network: Network, to source: ChainSource) throws {
+        guard let stem = network.tensors.first(where: { $0.name == "stem.conv.weight" && $0.kind == .buffer }) else {
+            return
+        }
+        let count = min(5000, source.count)
+        var images = [Float](repeating: 0, count: count * network.input.count)
+        var labels = [Int32](repeating: 0, count: count)
+        var random = SeededGenerator(settings.seed)
+        try images.withUnsafeMutableBufferPointer { images in
+            try source.fill(
+                images.baseAddress!, labels: &labels, indices: Array(0..<source.count).prefix(count), epoch: 0,
+                random: &random)
+        }
+        let filters = Whitening.filters(images, count: count, network.input, kernel: stem.shape[0])
+        guard filters.count == stem.count else {
+            throw Failure.usage(
+                "stem=\(stem.shape[3]): a whitening stem has \(filters.count * stem.shape[3] / stem.count)")
+        }
+        try network.write(stem.name, filters)
+    }
+
     // MARK: - The model
 
     private func storeModel(_ network: Network, _ result: TrainingResult) throws -> ModelStore.Model {
@@ -242,7 +276,7 @@ struct TrainingRun {
         let weights = try Self.encode(network, as: type)
         var model = ModelConfiguration(
             name: name, version: try store.nextVersion(of: name),
-            description: command.description ?? "\(command.arch) trained on \(dataset.info.name)",
+            description: command.description ?? "\(command.architecture) trained on \(dataset.info.name)",
             labels: dataset.info.labels, superclasses: dataset.info.superclasses,
             superclassOf: dataset.info.superclassOf,
             input: .init(height: dataset.info.height, width: dataset.info.width), chain: chain,

@@ -36,8 +36,6 @@ func helpOfTrainer(_ arguments: [String]) throws {
 
 /// execv(3) of fovea-train with the same arguments.
 private func becomeTrainer(_ verb: String, _ arguments: [String]) throws {
-    // Its threads are its own; OpenBLAS's would compete with them.
-    setenv("OPENBLAS_NUM_THREADS", "1", 1)
     signal(SIGPIPE, SIG_DFL)
     let program = programDirectory().appending("fovea-train")
     var argv: [UnsafeMutablePointer<CChar>?] =

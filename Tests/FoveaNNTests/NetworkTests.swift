@@ -40,6 +40,44 @@ import Testing
         #expect(distance(probabilities, g.floats("probabilities")) < 5e-3)
     }
 
+    /// Loss, gradients, steps of Muon, running statistics and probabilities of a small network.
+    @Test(arguments: [1, 2]) func foveaNetAgreesWithPyTorch(threads: Int) throws {
+        let g = try golden("foveanet")
+        let definition = NetworkDefinition(
+            architecture: "foveanet", input: Shape(height: 10, width: 10, channels: 3), classes: 5,
+            settings: .object([
+                "stem": .int(8), "widths": .array([.int(6), .int(10)]), "middles": .array([.int(4), .int(8)]),
+                "kernels": .array([.int(3), .int(2)]), "scale": .number(0.5),
+                "pairs": .array([.array([.int(1), .int(3)]), .array([.int(3), .int(3)])]),
+            ]))
+        let network = try Network(definition, maxBatch: 6, mode: .training, threads: threads)
+        let start = g["start"]!.members
+        #expect(Set(start.keys) == Set(network.tensors.filter { $0.kind == .parameter }.map(\.name)))
+        for (name, values) in start { try network.write(name, values.floats) }
+        try network.write("stem.conv.weight", g.floats("stem"))
+        let muon = Muon(
+            network, learningRate: 0.02, momentum: 0.6, restLearningRate: 0.1, restMomentum: 0.9, weightDecay: 0.01)
+        let (x, labels) = (g.floats("x"), g.floats("labels").map { Int32($0) })
+        for step in 0..<2 {
+            let (loss, _) = network.forwardBackward(x, labels: labels, count: 6, smoothing: 0.25, step: step, seed: 1)
+            #expect(abs(Float(loss) - g.floats("losses")[step]) < 1e-4)
+            if step == 0 {
+                for (name, values) in g["gradients"]!.members {
+                    #expect(distance(network.readGradient(name), values.floats) < 1e-4, "\(name)")
+                }
+            }
+            muon.apply(factor: 1)
+        }
+        for part in ["end", "buffers"] {
+            for (name, values) in g[part]!.members {
+                #expect(distance(network.read(name), values.floats) < 2e-3, "\(name)")
+            }
+        }
+        var probabilities = [Float](repeating: 0, count: 30)
+        network.predict(x, count: 6, probabilities: &probabilities)
+        #expect(distance(probabilities, g.floats("probabilities")) < 2e-3)
+    }
+
     @Test func aDefinitionIsKeptWithAllItsSettings() throws {
         let network = try Network(smallVanilla(keep: 0.75), maxBatch: 1, mode: .inference, threads: 1)
         guard case .object(let settings) = network.definition.settings else {
@@ -86,17 +124,29 @@ import Testing
         #expect(error?.description.contains("the machine has") == true)
     }
 
-    /// The invariant of serving: an image's scores have the same bits in any batch, at any place.
-    @Test(arguments: [1, 2]) func scoresDoNotDependOnTheBatch(threads: Int) throws {
-        // All kinds of maps: cut (32×32), whole, grouped (8×8, 4×4), and the full figures of the seed but for width.
-        let definition = NetworkDefinition(
+    /// Both ways of convolution, residual pairs, and layers as wide as nothing divides them.
+    static let forServing = [
+        NetworkDefinition(
             architecture: "vanilla", classes: 10,
             settings: .object([
                 "channels": .array([.int(16), .int(32), .int(48), .int(64)]),
-                "hidden": .array([.int(128), .int(64)]),
-            ]))
+                "hidden": .array([.int(128), .int(65)]),
+            ])),
+        NetworkDefinition(
+            architecture: "foveanet", classes: 10,
+            settings: .object([
+                "widths": .array([.int(17), .int(32), .int(40)]), "middles": .array([.int(16), .int(20), .int(24)]),
+            ])),
+    ]
+
+    /// The invariant of serving: an image's scores have the same bits in any batch, at any place.
+    @Test(arguments: forServing, [1, 2])
+    func scoresDoNotDependOnTheBatch(_ definition: NetworkDefinition, threads: Int) throws {
         let network = try Network(definition, maxBatch: 32, mode: .inference, threads: threads)
         network.initialize(seed: 3)
+        if let stem = network.tensors.first(where: { $0.name == "stem.conv.weight" }) {
+            try network.write(stem.name, random(stem.count, seed: 4))
+        }
         let size = 3072
         let images = random(40 * size, seed: 8)
         var alone = [Float](repeating: 0, count: 400)

@@ -43,7 +43,7 @@ struct Stripes: TrainingSource {
 
     func fill(
         _ images: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>, indices: ArraySlice<Int>,
-        random: inout SeededGenerator
+        epoch: Int, random: inout SeededGenerator
     ) {
         let size = side * side * 3
         for (n, index) in indices.enumerated() {

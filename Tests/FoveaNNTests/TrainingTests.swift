@@ -20,7 +20,7 @@ import Testing
         let network = try Network(
             smallVanilla(keep: keep, block: block), maxBatch: settings.batch, mode: .training,
             threads: settings.threads)
-        return Trainer(network, settings: settings, inputs: inputs)
+        return try Trainer(network, settings: settings, inputs: inputs)
     }
 
     /// The bits of all tensors.
@@ -75,6 +75,53 @@ import Testing
             #expect(result.epochs.map(\.development) == expected.epochs.map(\.development))
             #expect(bits(resumed.network) == bits(whole.network))
         }
+    }
+
+    /// As above, with Muon, images that grow, and a network whose stem is not learned.
+    @Test func theFastRecipeGoesOnBitForBit() throws {
+        var settings = settings(epochs: 3)
+        settings.optimizer = .muon
+        settings.schedule = .linear
+        settings.learningRate = 0.1
+        settings.sizes = [.init(side: 6, until: 0.3), .init(side: 8, until: 0.6)]
+        let definition = NetworkDefinition(
+            architecture: "foveanet", input: Shape(height: 10, width: 10, channels: 3), classes: 4,
+            settings: .object([
+                "stem": .int(6), "widths": .array([.int(8), .int(16)]), "middles": .array([.int(8), .int(8)]),
+                "kernels": .array([.int(3), .int(1)]),
+                "pairs": .array([.array([.int(1), .int(3)]), .array([.int(3), .int(1)])]),
+            ]))
+        func make() throws -> Trainer {
+            let network = try Network(definition, maxBatch: settings.batch, mode: .training, threads: 2)
+            let trainer = try Trainer(network, settings: settings)
+            try network.write("stem.conv.weight", random(2 * 2 * 3 * 6, seed: 12))
+            return trainer
+        }
+        let source = Stripes(count: 64, side: 10)
+        let whole = try make()
+        let expected = try whole.run(source, development: source)
+        #expect(expected.epochs[2].loss < expected.epochs[0].loss)
+        for stopAfter in [2, 5, 8] {
+            let stopped = try make()
+            let stop = StopFlag()
+            var (steps, saved) = (0, [UInt8]())
+            _ = try stopped.run(
+                source, development: source, stop: stop,
+                onStep: { _ in
+                    steps += 1
+                    if steps == stopAfter { stop.set() }
+                }, saveCheckpoint: { saved = try $0.checkpoint() })
+            let resumed = try make()
+            try saved.withUnsafeBytes { try resumed.restore($0) }
+            _ = try resumed.run(source, development: source)
+            #expect(bits(resumed.network) == bits(whole.network))
+        }
+    }
+
+    @Test func sizesThatTheNetworkCannotTakeAreRefused() throws {
+        var settings = settings(epochs: 1)
+        settings.sizes = [.init(side: 2, until: 0.5)]
+        #expect(throws: ShapeError.self) { try trainer(settings) }
     }
 
     @Test func damagedAndForeignCheckpointsAreRefused() throws {
@@ -153,7 +200,7 @@ import Testing
             let count = 64
             func fill(
                 _ images: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>, indices: ArraySlice<Int>,
-                random: inout SeededGenerator
+                epoch: Int, random: inout SeededGenerator
             ) throws { throw Reason() }
         }
         let trainer = try trainer(settings(epochs: 1))
@@ -166,9 +213,13 @@ import Testing
             let factors = (0..<40).map { Float(schedule.factor(step: $0, total: 40, perEpoch: 10, warmup: 5)) }
             #expect(distance(factors, g.floats(name)) < 1e-6)
         }
+        let linear = (0..<40).map { Schedule.linear.factor(step: $0, total: 40, perEpoch: 10, warmup: 5) }
+        #expect(
+            linear[4] == 1 && linear[5] == 1 && abs(linear[22] - 18.0 / 35) < 1e-12
+                && abs(linear[39] - 1.0 / 35) < 1e-12)
         #expect(Schedule.constant.factor(step: 39, total: 40, perEpoch: 10, warmup: 5) == 1)
-        for text in ["constant", "cosine", "step:0.98"] { #expect(Schedule(text)?.text == text) }
-        for text in ["", "step", "step:2", "step:x", "linear"] { #expect(Schedule(text) == nil) }
+        for text in ["constant", "cosine", "linear", "step:0.98"] { #expect(Schedule(text)?.text == text) }
+        for text in ["", "step", "step:2", "step:x", "square"] { #expect(Schedule(text) == nil) }
     }
 
     @Test func randomNumbersAreTheDocumentedOnes() {

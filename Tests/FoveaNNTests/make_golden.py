@@ -161,3 +161,105 @@ for name, smoothing in [("plain", 0.0), ("smoothed", 0.1)]:
     gradient, = torch.autograd.grad(losses.sum(), x)
     result[name] = dict(losses=flat(losses), dx=flat(gradient))
 write("crossentropy", result)
+
+# Smooth activations, far out as well
+for name, f in [("silu", F.silu), ("gelu", lambda t: F.gelu(t, approximate="tanh"))]:
+    x = torch.cat([torch.linspace(-12, 12, 37), torch.tensor([-120.0, -88.0, 88.0, 120.0])]).double().requires_grad_()
+    y = f(x)
+    dy = torch.randn_like(y)
+    y.backward(dy)
+    write(name, dict(x=flat(x), y=flat(y), dy=flat(dy), dx=flat(x.grad)))
+
+# Global maximum plus global mean
+x = leaf(2, 70, 3, 4)
+y = x.amax((2, 3)) + x.mean((2, 3))
+dy = torch.randn_like(y)
+y.backward(dy)
+write("globalpool", dict(x=nhwc(x), y=flat(y), dy=flat(dy), dx=nhwc(x.grad)))
+
+# An even kernel without padding
+x, w, b = leaf(2, 3, 5, 6), leaf(4, 3, 2, 2), leaf(4)
+y = F.conv2d(x, w, b)
+dy = torch.randn_like(y)
+y.backward(dy)
+write("convolution2", dict(x=nhwc(x), weight=hwio(w), bias=flat(b), y=nhwc(y), dy=nhwc(dy), dx=nhwc(x.grad),
+                           dweight=hwio(w.grad), dbias=flat(b.grad)))
+
+# A small foveanet: loss, gradients, two steps of Muon with Nesterov's momentum for the rest, probabilities.
+# Muon after Keller Jordan's description: momentum, five-term polynomial of the normalised matrix, filters of norm sqrt(O).
+labels = torch.tensor([0, 1, 2, 3, 4, 1])
+widths, middles, kernels, pairs = [6, 10], [4, 8], [3, 2], [[1, 3], [3, 3]]
+x = torch.randn(6, 3, 10, 10, dtype=torch.float64)
+p, buffers = {}, {}
+
+
+def filters(name, i, o, k):
+    if f"{name}.weight" not in p:
+        p[f"{name}.weight"] = leaf(o, i, k, k, scale=0.3)
+    return p[f"{name}.weight"]
+
+
+def foveanet(t):
+    if "stem.conv.bias" not in p:
+        p["stem.conv.bias"] = leaf(8, scale=0.3)
+    t = F.silu(F.conv2d(t, stem, p["stem.conv.bias"]))
+    for g in range(2):
+        name = f"group{g + 1}"
+        pad = "same" if kernels[g] % 2 else "valid"
+        t = F.conv2d(t, filters(f"{name}.conv", t.shape[1], widths[g], kernels[g]), padding=pad)
+        t = F.silu(norm(f"{name}.norm", F.max_pool2d(t, 2)))
+        b = t
+        for part, channels, k in zip("ab", [middles[g], widths[g]], pairs[g]):
+            b = F.conv2d(b, filters(f"{name}.{part}.conv", b.shape[1], channels, k), padding="same")
+            b = F.silu(norm(f"{name}.{part}.norm", b))
+        t = t + b
+    t = t.amax((2, 3)) + t.mean((2, 3))
+    if "head.linear.weight" not in p:
+        p["head.linear.weight"] = leaf(10, 5, scale=0.3)
+    return t @ p["head.linear.weight"] * 0.5
+
+
+def orthogonal(g):
+    a, b, c = 3.4445, -4.7750, 2.0315
+    m = g / (g.norm() + 1e-7)
+    if m.shape[0] > m.shape[1]:
+        return orthogonal(g.T).T
+    for _ in range(3):
+        gram = m @ m.T
+        m = a * m + (b * gram + c * gram @ gram) @ m
+    return m
+
+
+stem = torch.randn(8, 3, 2, 2, dtype=torch.float64) * 0.4
+training, momentum = True, 0.0
+foveanet(x)
+for name in buffers:
+    buffers[name] = torch.zeros_like(buffers[name]) if name.endswith("mean") else torch.ones_like(buffers[name])
+start = named(p)
+state = {n: torch.zeros_like(t) for n, t in p.items()}
+losses, gradients = [], None
+for step in range(2):
+    momentum = min(0.9, (1 + step) / (10 + step))
+    loss = F.cross_entropy(foveanet(x), labels, label_smoothing=0.25)
+    grads = dict(zip(p, torch.autograd.grad(loss, list(p.values()))))
+    gradients = gradients or named(grads)
+    losses.append(float(loss.detach()))
+    with torch.no_grad():
+        for n, t in p.items():
+            g, m = grads[n], state[n]
+            if t.dim() == 4:
+                m.mul_(0.6).add_(g)
+                t.mul_(len(t) ** 0.5 / t.norm()).sub_(0.02 * orthogonal((g + 0.6 * m).flatten(1)).view_as(t))
+            else:
+                if t.dim() == 2:
+                    g = g + 0.01 * t
+                m.mul_(0.9).add_(g)
+                t.sub_(0.1 * (g + 0.9 * m))
+training = False
+write("foveanet", dict(x=nhwc(x), labels=labels.tolist(), stem=hwio(stem), start=start, losses=losses,
+                       gradients=gradients, end=named(p), buffers=named(buffers),
+                       probabilities=flat(F.softmax(foveanet(x), dim=1))))
+
+# Antialiased bilinear downsampling
+x = torch.randn(2, 3, 13, 16, dtype=torch.float64)
+write("downsampling", dict(x=nhwc(x), y=nhwc(F.interpolate(x, size=(9, 10), mode="bilinear", antialias=True))))

@@ -1,6 +1,7 @@
 import CKernels
 
-/// A two-dimensional convolution, SAME, stride 1, odd kernel, with or without bias. Filters are [k, k, in, out].
+/// A two-dimensional convolution with stride 1, with or without bias: SAME for odd kernels, VALID for even ones. Filters
+/// are [k, k, in, out].
 final class Convolution: Layer {
     let name: String
     let input: Shape
@@ -12,30 +13,44 @@ final class Convolution: Layer {
     private let ones: [Float]
     private var stale = true
 
-    /// - Parameter algorithm: nil chooses the best one.
+    /// How the filters begin, and whether they are learned.
+    enum Filters: Sendable {
+        case xavier
+        /// The first filters hand one channel on (Zagoruyko & Komodakis 2017), the rest are PyTorch's uniform ones.
+        case dirac
+        /// Not learned: fitted to the data before a training, and stored with the buffers.
+        case fitted
+    }
+
+    /// - Parameter method: nil chooses the best one.
     init(
-        _ name: String, input: Shape, channels: Int, kernel: Int, bias: Bool = false, mode: Mode,
-        algorithm: ((ConvolutionShape) -> any ConvolutionAlgorithm)? = nil
+        _ name: String, input: Shape, channels: Int, kernel: Int, bias: Bool = false, filters: Filters = .xavier,
+        mode: Mode,
+        method: ConvolutionMethod? = nil
     ) throws(ShapeError) {
-        guard kernel > 0, kernel % 2 == 1, channels > 0 else {
+        guard kernel > 0, channels > 0, kernel % 2 == 1 || kernel <= min(input.height, input.width) else {
             throw ShapeError(
-                "\(name) (convolution)", given: "kernel \(kernel), \(channels) channels",
-                expected: "an odd kernel, at least one channel")
+                "\(name) (convolution)", given: "kernel \(kernel), \(channels) channels on \(input)",
+                expected: "at least one channel, and an even kernel no larger than the image")
         }
         try TensorSpecification.check(name, kernel, kernel, input.channels, channels)
         self.name = name
         self.input = input
         self.mode = mode
-        output = Shape(height: input.height, width: input.width, channels: channels)
         let shape = ConvolutionShape(
             height: input.height, width: input.width, inputs: input.channels, outputs: channels, kernel: kernel)
-        self.algorithm = algorithm?(shape) ?? ConvolutionAlgorithms.choose(shape, mode: mode)
+        output = Shape(height: shape.outputHeight, width: shape.outputWidth, channels: channels)
+        algorithm = (method ?? .best(for: shape)).make(shape)
         let area = kernel * kernel
         tensors =
             [
                 TensorSpecification(
-                    name: "\(name).weight", shape: [kernel, kernel, input.channels, channels], kind: .parameter,
-                    start: .xavier(fanIn: area * input.channels, fanOut: area * channels), decays: true)
+                    name: "\(name).weight", shape: [kernel, kernel, input.channels, channels],
+                    kind: filters == .fitted ? .buffer : .parameter,
+                    start: filters == .xavier
+                        ? .xavier(fanIn: area * input.channels, fanOut: area * channels)
+                        : filters == .dirac ? .dirac : .constant(0),
+                    decays: filters != .fitted)
             ]
             + (bias
                 ? [TensorSpecification(name: "\(name).bias", shape: [channels], kind: .parameter, start: .constant(0))]

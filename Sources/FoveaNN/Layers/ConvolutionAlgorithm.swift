@@ -1,8 +1,7 @@
 /// How a convolution is computed: THE SEAM for faster ones.
 ///
-/// A convolution layer asks `ConvolutionAlgorithms.choose` once, when the network is built. A new algorithm
-/// (Winograd, a direct kernel, …) is a new type here and a line in that function; the tests hold every algorithm of
-/// `ConvolutionAlgorithms.all` against the naive one.
+/// A convolution layer asks `ConvolutionMethod.best` once, when the network is built. A new algorithm is a new type and a
+/// case there; the tests hold every case against the naive one.
 protocol ConvolutionAlgorithm: AnyObject {
     var shape: ConvolutionShape { get }
     /// Scratch per thread, partial sums per thread and memory of its own (transformed filters), in floats.
@@ -12,7 +11,7 @@ protocol ConvolutionAlgorithm: AnyObject {
     func bind(filters: Floats, own: Floats)
     func filtersChanged(_ pool: ThreadPool, mode: Mode)
 
-    /// y[N,H,W,O] = x[N,H,W,I] ∗ filters[k,k,I,O], SAME, stride 1.
+    /// y[N,H',W',O] = x[N,H,W,I] ∗ filters[k,k,I,O].
     func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass)
     /// dx = dy ∗ rotated filters.
     func backwardData(_ dy: Floats, _ dx: Floats, count: Int, _ pass: Pass)
@@ -20,28 +19,57 @@ protocol ConvolutionAlgorithm: AnyObject {
     func backwardFilters(_ x: Floats, _ dy: Floats, _ gradient: Floats, count: Int, _ pass: Pass)
 }
 
-/// A SAME convolution with stride 1 and an odd kernel.
-struct ConvolutionShape: Equatable {
-    var height: Int
-    var width: Int
-    var inputs: Int
-    var outputs: Int
-    var kernel: Int
+/// A convolution with stride 1 over images with a border of zeros.
+package struct ConvolutionShape: Sendable, Equatable {
+    /// Of the input.
+    package var height: Int
+    package var width: Int
+    package var inputs: Int
+    package var outputs: Int
+    package var kernel: Int
+    package var pad: Int
 
-    var pixels: Int { height * width }
+    /// An odd kernel keeps the size (SAME); an even one has no middle and takes off kernel − 1 (VALID).
+    init(height: Int, width: Int, inputs: Int, outputs: Int, kernel: Int) {
+        (self.height, self.width, self.inputs, self.outputs, self.kernel) = (height, width, inputs, outputs, kernel)
+        pad = kernel % 2 == 1 ? kernel / 2 : 0
+    }
+
+    var outputHeight: Int { height + 2 * pad - kernel + 1 }
+    var outputWidth: Int { width + 2 * pad - kernel + 1 }
+    /// Of the output.
+    var pixels: Int { outputHeight * outputWidth }
+    var isSame: Bool { kernel % 2 == 1 }
     /// Floats of one patch: the inner dimension of the matrix product.
     var patch: Int { kernel * kernel * inputs }
     var filters: Int { patch * outputs }
+
+    /// Backward-data: from dy to dx, with rotated filters.
+    var backward: ConvolutionShape {
+        var shape = ConvolutionShape(
+            height: outputHeight, width: outputWidth, inputs: outputs, outputs: inputs, kernel: kernel)
+        shape.pad = kernel - 1 - pad
+        return shape
+    }
 }
 
 /// The algorithms there are.
-enum ConvolutionAlgorithms {
-    static let all: [@Sendable (ConvolutionShape, Mode) -> any ConvolutionAlgorithm] = [
-        { shape, _ in NaiveConvolution(shape) }, { MatrixConvolution($0, mode: $1) },
-    ]
+package enum ConvolutionMethod: Sendable, CaseIterable {
+    /// The oracle of the others.
+    case naive
+    case matrix
+    case winograd
 
-    /// The algorithm for a shape: today patches and OpenBLAS for all of them.
-    static func choose(_ shape: ConvolutionShape, mode: Mode) -> any ConvolutionAlgorithm {
-        MatrixConvolution(shape, mode: mode)
+    /// The fastest for a shape.
+    static func best(for shape: ConvolutionShape) -> ConvolutionMethod {
+        WinogradConvolution.suits(shape) ? .winograd : .matrix
+    }
+
+    func make(_ shape: ConvolutionShape) -> any ConvolutionAlgorithm {
+        switch self {
+        case .naive: NaiveConvolution(shape)
+        case .matrix: MatrixConvolution(shape)
+        case .winograd: WinogradConvolution(shape)
+        }
     }
 }

@@ -3,8 +3,8 @@ import Glibc
 
 /// y = x · W (+ b) over an image's floats, whatever their shape. W is [in, out].
 ///
-/// Inference works on blocks of `imageBlock` rows, always of the same shape, by an `EvenProduct`, so that an image's
-/// result does not depend on the batch. Training splits the rows (forward, backward-data) or W's rows (its gradient) over the threads.
+/// W is far larger than the images of a batch: each thread reads its own part of W, once, and writes that part of the
+/// result, or of W's gradient.
 final class FullyConnected: Layer {
     let name: String
     let input: Shape
@@ -13,10 +13,14 @@ final class FullyConnected: Layer {
     private let inputs: Int
     private let outputs: Int
     private let ones: [Float]
-    private let even: EvenProduct
     private var memory: LayerMemory?
 
-    init(_ name: String, input: Shape, outputs: Int, bias: Bool = false) throws(ShapeError) {
+    /// How W begins.
+    enum Start: Sendable { case xavier, uniform }
+
+    init(
+        _ name: String, input: Shape, outputs: Int, bias: Bool = false, start: Start = .xavier
+    ) throws(ShapeError) {
         guard outputs > 0, input.count > 0 else {
             throw ShapeError(
                 "\(name) (fully connected)", given: "\(input) to \(outputs)", expected: "at least one input and output")
@@ -26,13 +30,13 @@ final class FullyConnected: Layer {
         self.input = input
         self.outputs = outputs
         inputs = input.count
-        even = EvenProduct(rows: imageBlock, outputs: outputs, inner: input.count)
         output = Shape(height: 1, width: 1, channels: outputs)
         tensors =
             [
                 TensorSpecification(
                     name: "\(name).weight", shape: [inputs, outputs], kind: .parameter,
-                    start: .xavier(fanIn: inputs, fanOut: outputs), decays: true)
+                    start: start == .xavier ? .xavier(fanIn: inputs, fanOut: outputs) : .uniform(fanIn: inputs),
+                    decays: true)
             ]
             + (bias
                 ? [TensorSpecification(name: "\(name).bias", shape: [outputs], kind: .parameter, start: .constant(0))]
@@ -40,68 +44,48 @@ final class FullyConnected: Layer {
         ones = [Float](repeating: 1, count: outputs)
     }
 
-    func needs(maxBatch: Int, mode: Mode) -> LayerNeeds { LayerNeeds(scratch: imageBlock * (inputs + outputs)) }
+    /// Packed images and gradients of the outputs.
+    func needs(maxBatch: Int, mode: Mode) -> LayerNeeds {
+        LayerNeeds(scratch: mode == .training ? maxBatch * (Panels.left(inputs) + Panels.right(outputs)) : 0)
+    }
     func bind(_ memory: LayerMemory) { self.memory = memory }
 
     func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass) {
         let w = memory!.tensors[0]
-        let bias = tensors.count > 1 ? memory!.tensors[1] : nil
         let (inputs, outputs) = (inputs, outputs)
-        pass.pool.split(count, grain: pass.training ? 1 : imageBlock) { thread, rows in
-            if pass.training {
-                if !rows.isEmpty {
-                    multiply(
-                        rows.count, outputs, inputs, x + rows.lowerBound * inputs, w, y + rows.lowerBound * outputs)
-                }
-            } else {
-                for first in stride(from: rows.lowerBound, to: rows.upperBound, by: imageBlock) {
-                    var from = x + first * inputs
-                    let present = min(imageBlock, count - first)
-                    if present < imageBlock {
-                        let block = pass.scratch[thread]
-                        memcpy(block, from, present * inputs * 4)
-                        memset(block + present * inputs, 0, (imageBlock - present) * inputs * 4)
-                        from = block
-                    }
-                    if even.isEven {
-                        even.multiply(from, w, y + first * outputs, scratch: pass.scratch[thread] + imageBlock * inputs)
-                    } else {
-                        for row in 0..<present {
-                            multiply(1, outputs, inputs, from + row * inputs, w, y + (first + row) * outputs)
-                        }
-                    }
-                }
-            }
-            if let bias {
-                let start = y + rows.lowerBound * outputs
-                ck_affine(start, start, rows.count, Int32(outputs), ones, bias, 0)
-            }
+        pass.pool.split(outputs, grain: Int(ck_columns())) { _, range in
+            if range.isEmpty { return }
+            ck_product_once(
+                Int32(count), Int32(range.count), Int32(inputs), x, inputs, w + range.lowerBound, outputs, 0,
+                y + range.lowerBound, outputs)
         }
+        if tensors.count > 1 { ck_affine(y, y, count, Int32(outputs), ones, memory!.tensors[1], 0) }
     }
 
     func backward(_ x: Floats, _ dy: Floats, _ dx: Floats?, count: Int, _ pass: Pass) {
         let w = memory!.tensors[0]
         let (inputs, outputs) = (inputs, outputs)
         if let gradient = memory!.gradients[0] {
-            // Columns of x: a sub-matrix with the whole one's row length.
-            pass.pool.split(inputs, grain: 16) { _, range in
-                if !range.isEmpty {
-                    multiplyTransposedColumns(
-                        of: x + range.lowerBound, rowLength: inputs, columns: range.count, outputs: outputs,
-                        rows: count, dy, gradient + range.lowerBound * outputs)
-                }
+            pass.pool.split(inputs, grain: Int(Panels.leftWidth)) { thread, range in
+                if range.isEmpty { return }
+                let left = pass.scratch[thread]
+                let right = left + count * Panels.left(range.count)
+                ck_pack(x + range.lowerBound, inputs, Int32(count), Int32(range.count), Panels.leftWidth, left)
+                ck_pack(dy, outputs, Int32(count), Int32(outputs), ck_columns(), right)
+                ck_product_columns(
+                    Int32(range.count), Int32(outputs), Int32(count), left, right,
+                    gradient + range.lowerBound * outputs, outputs, 0)
             }
         }
         if tensors.count > 1, let gradient = memory!.gradients[1] {
             sumColumns(dy, rows: count, channels: outputs, gradient)
         }
         guard let dx else { return }
-        pass.pool.split(count) { _, rows in
-            if !rows.isEmpty {
-                multiply(
-                    rows.count, inputs, outputs, dy + rows.lowerBound * outputs, w, bTransposed: true,
-                    dx + rows.lowerBound * inputs)
-            }
+        pass.pool.split(inputs, grain: Int(ck_columns())) { _, range in
+            if range.isEmpty { return }
+            ck_product_once(
+                Int32(count), Int32(range.count), Int32(outputs), dy, outputs, w + range.lowerBound * outputs, outputs,
+                1, dx + range.lowerBound, inputs)
         }
     }
 }

@@ -45,7 +45,14 @@ package enum Mode: Sendable {
 
 /// A tensor that a layer owns, before it has memory.
 struct TensorSpecification {
-    enum Start { case constant(Float), xavier(fanIn: Int, fanOut: Int) }
+    enum Start {
+        case constant(Float)
+        case xavier(fanIn: Int, fanOut: Int)
+        /// For filters [k, k, in, out]: see `Convolution.Filters`.
+        case dirac
+        /// Uniform within ±1/√fanIn, as PyTorch begins a linear layer.
+        case uniform(fanIn: Int)
+    }
     var name: String
     var shape: [Int]
     var kind: TensorInfo.Kind
@@ -100,7 +107,6 @@ struct Pass {
     var seed: UInt64 = 0
 }
 
-/// How many images one product takes in inference, and the most rows it has: see `Convolution`.
-let inferenceRows = 128
-/// The capacity of a batch is a multiple of this; fully connected layers work on blocks of as many rows.
+/// Images that inference takes at a time through all layers on each thread: their activations stay in cache. The
+/// capacity of a batch is a multiple of this.
 let imageBlock = 16

@@ -1,13 +1,19 @@
 /// One layer by itself, over arrays: for tests and measurements. Networks do not use it.
 package final class LayerProbe {
     package enum Kind: Sendable {
-        /// `naive` takes the oracle instead of the algorithm that a network would choose.
-        case convolution(channels: Int, kernel: Int, bias: Bool = false, naive: Bool = false)
+        /// `method` nil is what a network would choose.
+        case convolution(channels: Int, kernel: Int, bias: Bool = false, method: ConvolutionMethod? = nil)
         case maxPool
         case batchNorm(affine: Bool = true, momentum: Double = 0.997)
         case relu
         case fullyConnected(outputs: Int, bias: Bool = false)
         case dropout(keep: Double, block: Int = 1)
+        case silu
+        case gelu
+        case globalPool
+        case scale(Float)
+        /// x + SiLU(BN(conv 3×3)), then dropout in place where `keep` is below 1.
+        case residual(keep: Double = 1)
     }
 
     private let layer: any Layer
@@ -29,10 +35,10 @@ package final class LayerProbe {
     package init(_ kind: Kind, input: Shape, maxBatch: Int, mode: Mode = .training, threads: Int = 1) throws {
         layer =
             switch kind {
-            case .convolution(let channels, let kernel, let bias, let naive):
+            case .convolution(let channels, let kernel, let bias, let method):
                 try Convolution(
                     "probe", input: input, channels: channels, kernel: kernel, bias: bias, mode: mode,
-                    algorithm: naive ? { NaiveConvolution($0) } : nil)
+                    method: method)
             case .maxPool: try MaxPool("probe", input: input, mode: mode)
             case .batchNorm(let affine, let momentum):
                 BatchNorm("probe", input: input, momentum: momentum, affine: affine)
@@ -41,6 +47,12 @@ package final class LayerProbe {
                 try FullyConnected("probe", input: input, outputs: outputs, bias: bias)
             case .dropout(let keep, let block):
                 try Dropout("probe", input: input, keep: keep, block: block, salt: 7, mode: mode)
+            case .silu: SmoothActivation("probe", input: input, kind: .silu)
+            case .gelu: SmoothActivation("probe", input: input, kind: .gelu)
+            case .globalPool: GlobalPool("probe", input: input)
+            case .scale(let factor): Scale("probe", input: input, factor: factor)
+            case .residual(let keep):
+                try Residual("probe", input: input, branch: Self.branch(input, keep: keep, mode: mode))
             }
         pool = ThreadPool(threads: threads)
         let capacity = (maxBatch + imageBlock - 1) / imageBlock * imageBlock
@@ -60,6 +72,15 @@ package final class LayerProbe {
         self.partial = partial.map { arena[$0] }
         (x, y, dy, dx) = (arena[ends[0]], arena[ends[1]], arena[ends[2]], arena[ends[3]])
         layer.bind(memory)
+    }
+
+    private static func branch(_ input: Shape, keep: Double, mode: Mode) throws(ShapeError) -> [any Layer] {
+        var stack = LayerStack(input: input, mode: mode)
+        try stack.convolution("probe.conv", channels: input.channels, kernel: 3)
+        stack.batchNorm("probe.norm", momentum: 0.9, epsilon: 1e-5)
+        stack.activation("probe.silu", .silu)
+        try stack.dropout("probe.dropout", keep: keep)
+        return stack.layers
     }
 
     package subscript(name: String) -> [Float] {

@@ -2,133 +2,115 @@ import CKernels
 import Glibc
 
 /// Convolution as matrix products: patches of a few hundred output pixels are written side by side (im2col) into a
-/// block that stays in cache, and multiplied with the filters by OpenBLAS.
+/// block that stays in cache, and multiplied with the packed filters.
 ///
 /// ```
 ///   columns [rows × k·k·I]  ·  filters [k·k·I × O]  =  y [rows × O]      rows = output pixels, image after image
 /// ```
 ///
 /// Backward-data is the same with dy and rotated filters; backward-filters is columnsᵀ · dy, summed per thread and
-/// then over threads in order.
-///
-/// In inference an image's result depends neither on the batch nor on its place. Large feature maps are cut at the same
-/// pixels in every image and never padded; small ones share an `EvenProduct` of at most `inferenceRows` rows, always
-/// with the full number of images (missing ones are zeros).
+/// then over threads in order. A row's result does not depend on the rows around it, hence an image's not on its batch.
 final class MatrixConvolution: ConvolutionAlgorithm {
     let shape: ConvolutionShape
     private var filters: Floats?
-    private var rotated: Floats?
-    /// The shared product of inference; nil where each image has its own.
-    private let shared: EvenProduct?
-    private static let trainingRows = 256
+    /// Packed filters, and in training rotated and packed rotated ones.
+    private var own: Floats?
 
-    init(_ shape: ConvolutionShape, mode: Mode) {
-        self.shape = shape
-        let images = Self.group(shape, rows: inferenceRows)
-        if images > 1 {
-            let product = EvenProduct(rows: images * shape.pixels, outputs: shape.outputs, inner: shape.patch)
-            shared = product.isEven ? product : nil
-        } else {
-            shared = nil
-        }
-    }
+    init(_ shape: ConvolutionShape) { self.shape = shape }
+
+    /// Output pixels in a block.
+    private func rows(patch: Int) -> Int { max(24, min(252, (1 << 17) / patch / 12 * 12)) }
+    private var area: Int { shape.kernel * shape.kernel }
+    private var packedFloats: Int { shape.patch * Panels.right(shape.outputs) }
+    private var rotated: Floats { own! + packedFloats }
+    private var packedRotated: Floats { own! + packedFloats + shape.filters }
 
     func needs(mode: Mode) -> LayerNeeds {
-        let inference = inferenceRows * (shape.patch + shape.outputs)
-        guard mode == .training else { return LayerNeeds(scratch: inference) }
-        let widest = max(shape.inputs, shape.outputs) * shape.kernel * shape.kernel
+        let forward = rows(patch: shape.patch) * shape.patch
+        guard mode == .training else { return LayerNeeds(own: packedFloats, scratch: forward) }
+        let back = area * shape.outputs
+        let gradient = rows(patch: shape.patch) * (Panels.left(shape.patch) + Panels.right(shape.outputs))
         return LayerNeeds(
-            own: shape.filters, scratch: max(inference, Self.trainingRows * widest), partial: shape.filters)
+            own: packedFloats + shape.filters + back * Panels.right(shape.inputs),
+            scratch: max(forward + gradient, rows(patch: back) * back), partial: shape.filters)
     }
 
-    func bind(filters: Floats, own: Floats) {
-        self.filters = filters
-        rotated = own
-    }
+    func bind(filters: Floats, own: Floats) { (self.filters, self.own) = (filters, own) }
 
     func filtersChanged(_ pool: ThreadPool, mode: Mode) {
-        guard mode == .training, let filters, let rotated else { return }
+        guard let filters, let own else { return }
         let s = shape
-        pool.split(s.kernel * s.kernel) { _, range in
+        ck_pack(filters, s.outputs, Int32(s.patch), Int32(s.outputs), ck_columns(), own)
+        guard mode == .training else { return }
+        pool.split(area) { _, range in
             ck_rotate_filters(
                 filters, Int32(s.kernel), Int32(s.inputs), Int32(s.outputs), Int32(range.lowerBound),
                 Int32(range.upperBound), rotated)
         }
+        ck_pack(rotated, s.inputs, Int32(area * s.outputs), Int32(s.inputs), ck_columns(), packedRotated)
     }
 
-    /// Images per product. Maps whose size is no multiple of 16 are not grouped: their rows would sit at different
-    /// places of the product's register blocks.
-    private static func group(_ shape: ConvolutionShape, rows: Int) -> Int {
-        shape.pixels % 16 == 0 ? min(imageBlock, max(1, rows / shape.pixels)) : 1
-    }
-
-    /// Calls `body(columns, first output row over all images, rows)` for each block of patches of `images`.
+    /// Calls `body(patches, first row over all images, rows)` for each block of `range`; the patches of a 1×1
+    /// convolution are the pixels themselves.
     private func eachBlock(
-        _ x: Floats, channels: Int, images: Range<Int>, count: Int, group: Int, most: Int, padded: Bool,
-        _ columns: Floats, _ body: (_ firstRow: Int, _ rows: Int) -> Void
+        _ x: Floats, _ s: ConvolutionShape, range: Range<Int>, _ scratch: Floats,
+        _ body: (_ columns: Floats, _ firstRow: Int, _ rows: Int) -> Void
     ) {
-        let s = shape
-        let patch = s.kernel * s.kernel * channels
-        for first in stride(from: images.lowerBound, to: images.upperBound, by: group) {
-            let present = min(group, count - first)
-            for start in stride(from: 0, to: s.pixels, by: most) {
-                let rows = min(most, s.pixels - start)
-                for image in 0..<present {
-                    ck_im2col(
-                        x + (first + image) * s.pixels * channels, Int32(s.height), Int32(s.width), Int32(channels),
-                        Int32(s.kernel), Int32(start), Int32(rows), columns + image * rows * patch)
-                }
-                if padded && present < group {
-                    memset(columns + present * rows * patch, 0, (group - present) * rows * patch * 4)
-                }
-                body(first * s.pixels + start, rows * (padded ? group : present))
+        let patch = s.patch
+        let most = rows(patch: patch)
+        for start in stride(from: range.lowerBound, to: range.upperBound, by: most) {
+            let end = min(start + most, range.upperBound)
+            if s.kernel == 1 {
+                body(x + start * s.inputs, start, end - start)
+                continue
             }
+            var row = start
+            while row < end {
+                let (image, pixel) = row.quotientAndRemainder(dividingBy: s.pixels)
+                let here = min(end - row, s.pixels - pixel)
+                ck_im2col(
+                    x + image * s.height * s.width * s.inputs, Int32(s.height), Int32(s.width), Int32(s.inputs),
+                    Int32(s.kernel), Int32(s.pad), Int32(pixel), Int32(here), scratch + (row - start) * patch)
+                row += here
+            }
+            body(scratch, start, end - start)
         }
     }
 
     private func convolve(
-        _ x: Floats, from inputs: Int, to outputs: Int, filters: Floats, _ y: Floats, count: Int, _ pass: Pass
+        _ x: Floats, _ s: ConvolutionShape, packed: Floats, _ y: Floats, count: Int, _ pass: Pass
     ) {
-        let most = pass.training ? Self.trainingRows : inferenceRows
-        let group = pass.training ? Self.group(shape, rows: most) : shared == nil ? 1 : Self.group(shape, rows: most)
-        let patch = shape.kernel * shape.kernel * inputs
-        pass.pool.split(count, grain: group) { thread, images in
-            let columns = pass.scratch[thread]
-            eachBlock(
-                x, channels: inputs, images: images, count: count, group: group, most: most, padded: !pass.training,
-                columns
-            ) { row, rows in
-                if !pass.training, let shared {
-                    shared.multiply(columns, filters, y + row * outputs, scratch: columns + rows * patch)
-                } else {
-                    multiply(rows, outputs, patch, columns, filters, y + row * outputs)
-                }
+        pass.pool.split(count * s.pixels, grain: 12) { thread, range in
+            eachBlock(x, s, range: range, pass.scratch[thread]) { columns, row, rows in
+                ck_product(
+                    Int32(rows), Int32(s.outputs), Int32(s.patch), columns, s.patch, packed, y + row * s.outputs,
+                    s.outputs, 0)
             }
         }
     }
 
     func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass) {
-        convolve(x, from: shape.inputs, to: shape.outputs, filters: filters!, y, count: count, pass)
+        convolve(x, shape, packed: own!, y, count: count, pass)
     }
 
     func backwardData(_ dy: Floats, _ dx: Floats, count: Int, _ pass: Pass) {
-        convolve(dy, from: shape.outputs, to: shape.inputs, filters: rotated!, dx, count: count, pass)
+        convolve(dy, shape.backward, packed: packedRotated, dx, count: count, pass)
     }
 
     func backwardFilters(_ x: Floats, _ dy: Floats, _ gradient: Floats, count: Int, _ pass: Pass) {
         let s = shape
-        let group = Self.group(shape, rows: Self.trainingRows)
-        pass.pool.split(count, grain: group) { thread, images in
+        let most = rows(patch: s.patch)
+        pass.pool.split(count * s.pixels, grain: 12) { thread, range in
             let sum = thread == 0 ? gradient : pass.partial[thread]
-            if images.isEmpty { memset(sum, 0, s.filters * 4) }
-            var beta: Float = 0
-            let columns = pass.scratch[thread]
-            eachBlock(
-                x, channels: s.inputs, images: images, count: count, group: group, most: Self.trainingRows,
-                padded: false, columns
-            ) { row, rows in
-                multiply(s.patch, s.outputs, rows, columns, aTransposed: true, dy + row * s.outputs, beta: beta, sum)
-                beta = 1
+            if range.isEmpty { memset(sum, 0, s.filters * 4) }
+            let left = pass.scratch[thread] + most * s.patch
+            let right = left + most * Panels.left(s.patch)
+            eachBlock(x, s, range: range, pass.scratch[thread]) { columns, row, rows in
+                ck_pack(columns, s.patch, Int32(rows), Int32(s.patch), Panels.leftWidth, left)
+                ck_pack(dy + row * s.outputs, s.outputs, Int32(rows), Int32(s.outputs), ck_columns(), right)
+                ck_product_columns(
+                    Int32(s.patch), Int32(s.outputs), Int32(rows), left, right, sum, s.outputs,
+                    row == range.lowerBound ? 0 : 1)
             }
         }
         guard pass.pool.threads > 1 else { return }

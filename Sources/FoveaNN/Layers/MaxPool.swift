@@ -1,6 +1,7 @@
 import CKernels
 
-/// The largest of each 2×2 square, stride 2. Ties go to the first in reading order.
+/// The largest of each 2×2 square, stride 2; the last row or column of an odd side is left out. Ties go to the first in
+/// reading order.
 final class MaxPool: Layer {
     let name: String
     let input: Shape
@@ -10,8 +11,8 @@ final class MaxPool: Layer {
     private let mode: Mode
 
     init(_ name: String, input: Shape, mode: Mode) throws(ShapeError) {
-        guard input.height % 2 == 0, input.width % 2 == 0, input.height > 0, input.width > 0 else {
-            throw ShapeError("\(name) (2×2 maximum)", given: "\(input)", expected: "an even height and width")
+        guard input.height >= 2, input.width >= 2 else {
+            throw ShapeError("\(name) (2×2 maximum)", given: "\(input)", expected: "at least 2×2 pixels")
         }
         self.name = name
         self.input = input

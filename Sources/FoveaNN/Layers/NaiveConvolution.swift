@@ -12,14 +12,13 @@ final class NaiveConvolution: ConvolutionAlgorithm {
     /// Every triple (input element, filter element, output element) that meets in a multiplication.
     private func eachProduct(count: Int, _ body: (_ x: Int, _ w: Int, _ y: Int) -> Void) {
         let s = shape
-        let half = s.kernel / 2
         for n in 0..<count {
-            for y in 0..<s.height {
-                for x in 0..<s.width {
-                    for ky in 0..<s.kernel where (0..<s.height).contains(y + ky - half) {
-                        for kx in 0..<s.kernel where (0..<s.width).contains(x + kx - half) {
-                            let from = ((n * s.height + y + ky - half) * s.width + x + kx - half) * s.inputs
-                            let to = ((n * s.height + y) * s.width + x) * s.outputs
+            for y in 0..<s.outputHeight {
+                for x in 0..<s.outputWidth {
+                    for ky in 0..<s.kernel where (0..<s.height).contains(y + ky - s.pad) {
+                        for kx in 0..<s.kernel where (0..<s.width).contains(x + kx - s.pad) {
+                            let from = ((n * s.height + y + ky - s.pad) * s.width + x + kx - s.pad) * s.inputs
+                            let to = (n * s.pixels + y * s.outputWidth + x) * s.outputs
                             let at = (ky * s.kernel + kx) * s.inputs
                             for i in 0..<s.inputs {
                                 for o in 0..<s.outputs { body(from + i, (at + i) * s.outputs + o, to + o) }
@@ -38,7 +37,7 @@ final class NaiveConvolution: ConvolutionAlgorithm {
     }
 
     func backwardData(_ dy: Floats, _ dx: Floats, count: Int, _ pass: Pass) {
-        var sums = [Double](repeating: 0, count: count * shape.pixels * shape.inputs)
+        var sums = [Double](repeating: 0, count: count * shape.height * shape.width * shape.inputs)
         eachProduct(count: count) { sums[$0] += Double(dy[$2]) * Double(filters![$1]) }
         for i in sums.indices { dx[i] = Float(sums[i]) }
     }

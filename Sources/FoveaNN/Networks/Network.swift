@@ -63,8 +63,12 @@ package final class Network: @unchecked Sendable {
     /// - Parameters:
     ///   - maxBatch: images of one pass, more memory for more; rounded up to a multiple of 16.
     ///   - threads: the pool's size; 1 makes no thread at all.
+    ///   - other: a network of the same parameters for images of another size, whose memory this one uses, parameters,
+    ///     gradients and activations alike: only one of them runs at a time, after `parametersChanged`.
     /// - Throws: `NetworkDefinitionError`, also where the machine has less memory than all arenas need; `ShapeError`.
-    package init(_ definition: NetworkDefinition, maxBatch: Int, mode: Mode, threads: Int) throws {
+    package init(
+        _ definition: NetworkDefinition, maxBatch: Int, mode: Mode, threads: Int, sharing other: Network? = nil
+    ) throws {
         precondition(maxBatch > 0 && threads > 0)
         let definition = try Architectures.resolved(definition)
         let layers = try Architectures.build(definition, mode: mode)
@@ -73,7 +77,7 @@ package final class Network: @unchecked Sendable {
         self.mode = mode
         self.maxBatch = capacity
         self.layers = layers
-        pool = ThreadPool(threads: threads)
+        pool = other?.pool ?? ThreadPool(threads: threads)
 
         // Tensors: parameters first, so that the optimizer sees one run of floats.
         let all = layers.flatMap(\.tensors)
@@ -131,7 +135,16 @@ package final class Network: @unchecked Sendable {
                 "the network needs \(bytes >> 20) MiB for \(use) of \(capacity), the machine has \(machine >> 20) MiB: "
                     + "make batches, images or layers smaller")
         }
-        for arena in arenas { arena.allocate() }
+        for (index, arena) in arenas.enumerated() {
+            if let shared = other?.arenas[index] {
+                guard index < 2 ? arena.count == shared.count : arena.count <= shared.count else {
+                    throw NetworkDefinitionError("a network of \(definition.input) cannot share the memory of another")
+                }
+                arena.share(shared)
+            } else {
+                arena.allocate()
+            }
+        }
         self.values = values[0]
         self.gradients = mode == .training ? gradients[0] : nil
         activations = places.map { $0.map { memory[$0] } }
@@ -152,7 +165,7 @@ package final class Network: @unchecked Sendable {
                     },
                     own: memory[place]))
         }
-        for (spec, offset) in zip(all, offsets) {
+        for (spec, offset) in zip(all, offsets) where other == nil {
             if case .constant(let value) = spec.start {
                 (values[offset]).update(repeating: value, count: spec.count)
             }
@@ -160,6 +173,11 @@ package final class Network: @unchecked Sendable {
     }
 
     // MARK: - Tensors
+
+    /// What training learns, with its place in `values` and `gradients`.
+    var parameters: [(tensor: TensorInfo, range: Range<Int>)] {
+        zip(tensors, offsets).filter { $0.0.kind == .parameter }.map { ($0.0, $0.1..<($0.1 + $0.0.count)) }
+    }
 
     /// Fresh parameters: Xavier uniform (Glorot & Bengio 2010) for filters and matrices, constants for the rest.
     package func initialize(seed: UInt64) {
@@ -171,6 +189,23 @@ package final class Network: @unchecked Sendable {
                 var random = SeededGenerator(seed, UInt64(index))
                 let limit = (6 / Float(fanIn + fanOut)).squareRoot()
                 for i in 0..<spec.count { place[i] = (2 * random.uniform() - 1) * limit }
+            case .uniform(let fanIn):
+                var random = SeededGenerator(seed, UInt64(index))
+                let limit = 1 / Float(fanIn).squareRoot()
+                for i in 0..<spec.count { place[i] = (2 * random.uniform() - 1) * limit }
+            case .dirac:
+                var random = SeededGenerator(seed, UInt64(index))
+                let (kernel, inputs, outputs) = (spec.shape[0], spec.shape[2], spec.shape[3])
+                let limit = 1 / Float(kernel * kernel * inputs).squareRoot()
+                for i in 0..<spec.count {
+                    let (position, input, output) = (i / outputs / inputs, i / outputs % inputs, i % outputs)
+                    let value = (2 * random.uniform() - 1) * limit
+                    guard output < min(inputs, outputs) else {
+                        place[i] = value
+                        continue
+                    }
+                    place[i] = position == kernel / 2 * kernel + kernel / 2 && input == output ? 1 : 0
+                }
             }
         }
         parametersChanged()

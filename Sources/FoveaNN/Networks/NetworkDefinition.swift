@@ -96,7 +96,7 @@ package struct NetworkDefinitionError: Error, Sendable, Equatable, CustomStringC
 
 /// The architectures that this build knows.
 package enum Architectures {
-    package static let names = ["vanilla"]
+    package static let names = ["vanilla", "foveanet"]
 
     /// The definition with every setting written out, so that a stored model does not change with a later default.
     ///
@@ -105,6 +105,7 @@ package enum Architectures {
         var definition = definition
         switch definition.architecture {
         case "vanilla": definition.settings = try JSONValue(encoding: definition.settings(over: VanillaSettings()))
+        case "foveanet": definition.settings = try JSONValue(encoding: definition.settings(over: FoveaNetSettings()))
         default: throw unknown(definition.architecture)
         }
         return definition
@@ -123,6 +124,7 @@ package enum Architectures {
         else { throw NetworkDefinitionError("a network of \(input) to \(definition.classes) classes cannot be built") }
         switch definition.architecture {
         case "vanilla": return try vanilla(definition, mode: mode)
+        case "foveanet": return try foveaNet(definition, mode: mode)
         default: throw unknown(definition.architecture)
         }
     }

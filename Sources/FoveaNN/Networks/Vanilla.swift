@@ -45,14 +45,14 @@ func vanilla(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer] 
         try net.convolution("\(block).conv", channels: channels, kernel: kernel)
         try net.maxPool("\(block).pool")
         norm("\(block).norm2")
-        net.relu("\(block).relu")
+        net.activation("\(block).relu", .relu)
         try net.dropout("\(block).dropblock", keep: settings.dropBlock.keep, block: settings.dropBlock.block)
     }
     for (index, width) in settings.hidden.enumerated() {
         let hidden = "hidden\(index + 1)"
         try net.fullyConnected("\(hidden).linear", outputs: width)
         norm("\(hidden).norm")
-        net.relu("\(hidden).relu")
+        net.activation("\(hidden).relu", .relu)
         try net.dropout("\(hidden).dropout", keep: settings.keep)
     }
     try net.fullyConnected("logits.linear", outputs: definition.classes)

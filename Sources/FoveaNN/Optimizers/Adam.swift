@@ -3,7 +3,7 @@ import Glibc
 
 /// Adam (Kingma & Ba 2015) with decoupled weight decay (Loshchilov & Hutter 2019) over a network's parameter arena,
 /// with clipping by the global norm.
-package final class Adam {
+package final class Adam: Optimizer {
     let beta1 = 0.9
     let beta2 = 0.999
     let epsilon = 1e-8
@@ -11,8 +11,9 @@ package final class Adam {
     let weightDecay: Double
     /// Gradients with a larger norm are scaled down to it; nil: never.
     let clip: Double?
+    let learningRate: Double
     /// Steps made: the exponent of the bias corrections.
-    var steps = 0
+    package var steps = 0
 
     let count: Int
     let mean: Floats
@@ -21,8 +22,14 @@ package final class Adam {
     private let network: Network
     private let runs: [(range: Range<Int>, decays: Bool)]
 
-    package init(_ network: Network, weightDecay: Double = 0, clip: Double? = nil) {
+    /// The mean and the variance.
+    package var memory: UnsafeMutableBufferPointer<Float> {
+        UnsafeMutableBufferPointer(start: mean, count: arena.count)
+    }
+
+    package init(_ network: Network, learningRate: Double = 1e-3, weightDecay: Double = 0, clip: Double? = nil) {
         self.network = network
+        self.learningRate = learningRate
         self.weightDecay = weightDecay
         self.clip = clip
         count = network.parameterFloats
@@ -54,6 +61,8 @@ package final class Adam {
         }
         return sums.reduce(0, +).squareRoot()
     }
+
+    package func apply(factor: Double) { apply(learningRate: learningRate * factor) }
 
     /// One step with the gradients in the network's arena.
     package func apply(learningRate: Double) {

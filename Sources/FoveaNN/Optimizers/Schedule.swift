@@ -1,10 +1,12 @@
 import Glibc
 
-/// How the learning rate goes: a linear warm-up, then one of three ways down.
+/// How the learning rate goes: a linear warm-up, then one of four ways on.
 package enum Schedule: Codable, Sendable, Equatable {
     case constant
     /// Half a cosine from the learning rate to zero at the last step.
     case cosine
+    /// Evenly to zero, which is reached after the last step.
+    case linear
     /// × factor at each epoch's start, as a staircase.
     case step(factor: Double)
 
@@ -12,7 +14,7 @@ package enum Schedule: Codable, Sendable, Equatable {
         let text = try decoder.singleValueContainer().decode(String.self)
         guard let schedule = Schedule(text) else {
             throw NetworkDefinitionError(
-                "'\(text)' is no schedule; there are: constant, cosine, step:FACTOR (step:0.99)")
+                "'\(text)' is no schedule; there are: constant, cosine, linear, step:FACTOR (step:0.99)")
         }
         self = schedule
     }
@@ -22,12 +24,13 @@ package enum Schedule: Codable, Sendable, Equatable {
         try container.encode(text)
     }
 
-    /// `constant`, `cosine` or `step:0.99`.
+    /// `constant`, `cosine`, `linear` or `step:0.99`.
     package init?(_ text: String) {
         let parts = text.split(separator: ":")
         switch (parts.first, parts.count) {
         case ("constant", 1): self = .constant
         case ("cosine", 1): self = .cosine
+        case ("linear", 1): self = .linear
         case ("step", 2):
             guard let factor = Double(parts[1]), factor > 0, factor <= 1 else { return nil }
             self = .step(factor: factor)
@@ -39,6 +42,7 @@ package enum Schedule: Codable, Sendable, Equatable {
         switch self {
         case .constant: "constant"
         case .cosine: "cosine"
+        case .linear: "linear"
         case .step(let factor): "step:\(factor)"
         }
     }
@@ -56,6 +60,7 @@ package enum Schedule: Codable, Sendable, Equatable {
         case .cosine:
             let along = Double(step - warmup) / Double(max(1, total - warmup))
             return 0.5 * (1 + cos(Double.pi * min(1, along)))
+        case .linear: return max(0, Double(total - step) / Double(max(1, total - warmup)))
         case .step(let factor): return pow(factor, Double(step / max(1, perEpoch)))
         }
     }

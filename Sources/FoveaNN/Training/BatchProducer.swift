@@ -17,6 +17,9 @@ final class BatchProducer: @unchecked Sendable {
         let count: Int
     }
 
+    /// Sides of the images that a batch is to have; the source gives them in their own size.
+    typealias Target = (_ batch: Int) -> Shape
+
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let slots: [(images: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>)]
@@ -32,17 +35,22 @@ final class BatchProducer: @unchecked Sendable {
     private let batch: Int
     private let seed: UInt64
     private let epoch: Int
+    private let input: Shape
+    private let target: Target
+    /// Where the source writes images that are then made smaller.
+    private let full: UnsafeMutablePointer<Float>
 
     /// - Parameters:
     ///   - order: indices of the epoch's images.
     ///   - batches: which batches of `order` are wanted; the last may be short.
     init(
-        _ source: any TrainingSource, order: [Int], batches: Range<Int>, batch: Int, imageFloats: Int, seed: UInt64,
-        epoch: Int
+        _ source: any TrainingSource, order: [Int], batches: Range<Int>, batch: Int, input: Shape, seed: UInt64,
+        epoch: Int, target: @escaping Target
     ) {
         (self.source, self.order, self.batches, self.batch) = (source, order, batches, batch)
-        (self.seed, self.epoch) = (seed, epoch)
-        slots = (0..<2).map { _ in (.allocate(capacity: batch * imageFloats), .allocate(capacity: batch)) }
+        (self.seed, self.epoch, self.input, self.target) = (seed, epoch, input, target)
+        full = .allocate(capacity: batch * input.count)
+        slots = (0..<2).map { _ in (.allocate(capacity: batch * input.count), .allocate(capacity: batch)) }
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(changed, nil)
         let code = pthread_create(&handle, nil, producerMain, Unmanaged.passUnretained(self).toOpaque())
@@ -59,6 +67,7 @@ final class BatchProducer: @unchecked Sendable {
             slot.images.deallocate()
             slot.labels.deallocate()
         }
+        full.deallocate()
         pthread_cond_destroy(changed)
         pthread_mutex_destroy(mutex)
         changed.deallocate()
@@ -94,8 +103,13 @@ final class BatchProducer: @unchecked Sendable {
             let indices = order[first..<min(order.count, first + batch)]
             var random = SeededGenerator(seed, 1, UInt64(epoch), UInt64(index))
             let slot = number % 2
+            let wanted = target(index)
+            let smaller = wanted == input ? nil : Downsampling(from: input, to: wanted)
             let result = Result {
-                try source.fill(slots[slot].images, labels: slots[slot].labels, indices: indices, random: &random)
+                try source.fill(
+                    smaller == nil ? slots[slot].images : full, labels: slots[slot].labels, indices: indices,
+                    epoch: epoch, random: &random)
+                smaller?.apply(full, to: slots[slot].images, count: indices.count)
             }
             pthread_mutex_lock(mutex)
             switch result {

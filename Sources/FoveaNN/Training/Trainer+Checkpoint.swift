@@ -5,7 +5,7 @@ import Glibc
 /// A checkpoint is one file:
 ///
 /// ```
-///   "fovea.checkpoint/2\n" │ length of JSON, u64 LE │ JSON │ values │ Adam's mean │ Adam's variance
+///   "fovea.checkpoint/2\n" │ length of JSON, u64 LE │ JSON │ values │ the optimizer's memory
 ///                          │ best values (may be absent) │ SHA-256 of all before it
 /// ```
 /// Floats are in the machine's order, little-endian on all that Fovea runs on. It is for the same build to go on with,
@@ -31,19 +31,18 @@ extension Trainer {
         let head = try encoder.encode(
             Head(
                 definition: network.definition, settings: settings, inputs: inputs, progress: progress,
-                optimizerSteps: optimizer.steps, values: network.valueFloats, parameters: optimizer.count,
+                optimizerSteps: optimizer.steps, values: network.valueFloats, parameters: optimizer.memory.count,
                 best: !best.isEmpty))
         var bytes = Self.magic
         bytes.reserveCapacity(
-            96 + head.count + 4 * (network.valueFloats * (best.isEmpty ? 1 : 2) + 2 * optimizer.count))
+            96 + head.count + 4 * (network.valueFloats * (best.isEmpty ? 1 : 2) + optimizer.memory.count))
         withUnsafeBytes(of: UInt64(head.count).littleEndian) { bytes.append(contentsOf: $0) }
         bytes.append(contentsOf: head)
         func append(_ floats: UnsafePointer<Float>, _ count: Int) {
             bytes.append(contentsOf: UnsafeRawBufferPointer(start: floats, count: count * 4))
         }
         append(network.values, network.valueFloats)
-        append(optimizer.mean, optimizer.count)
-        append(optimizer.variance, optimizer.count)
+        append(optimizer.memory.baseAddress!, optimizer.memory.count)
         best.withUnsafeBufferPointer { if let start = $0.baseAddress, !$0.isEmpty { append(start, $0.count) } }
         bytes += Digest.sha256(bytes)
         return bytes
@@ -70,22 +69,21 @@ extension Trainer {
         else { throw CheckpointError("the checkpoint is damaged") }
         at += Int(length)
         guard head.definition == network.definition, head.values == network.valueFloats,
-            head.parameters == optimizer.count
+            head.parameters == optimizer.memory.count
         else { throw CheckpointError("the checkpoint belongs to another network") }
         if let difference = try difference(head) {
             throw CheckpointError(
                 "the checkpoint belongs to a training with other settings: \(difference). Go on with the same ones, or "
                     + "start anew without resuming")
         }
-        let floats = network.valueFloats * (head.best ? 2 : 1) + 2 * optimizer.count
+        let floats = network.valueFloats * (head.best ? 2 : 1) + optimizer.memory.count
         guard bytes.count - at == floats * 4 else { throw CheckpointError("the checkpoint is cut off or damaged") }
         func take(_ to: Floats, _ count: Int) {
             memcpy(to, bytes.baseAddress! + at, count * 4)
             at += count * 4
         }
         take(network.values, network.valueFloats)
-        take(optimizer.mean, optimizer.count)
-        take(optimizer.variance, optimizer.count)
+        take(optimizer.memory.baseAddress!, optimizer.memory.count)
         best = []
         if head.best {
             best = [Float](repeating: 0, count: network.valueFloats)
@@ -100,7 +98,9 @@ extension Trainer {
     private func difference(_ head: Head) throws -> String? {
         var then = head.settings
         then.threads = settings.threads
-        if settings.schedule != .cosine { then.epochs = settings.epochs }
+        if settings.schedule != .cosine && settings.schedule != .linear && settings.sizes.isEmpty {
+            then.epochs = settings.epochs
+        }
         guard case .object(let old) = try JSONValue(encoding: then),
             case .object(let new) = try JSONValue(encoding: settings)
         else { return nil }

@@ -77,7 +77,9 @@ package final class Trainer {
     package let settings: TrainingSettings
     /// What else decides the training, such as the data's SHA-256, by name. A checkpoint of other ones is refused.
     package let inputs: [String: String]
-    let optimizer: Adam
+    let optimizer: any Optimizer
+    /// The networks for `settings.sizes`, with the same parameters; `network` itself for the full size.
+    private let stages: [(network: Network, until: Double)]
     var progress = Progress()
     /// The kept epoch's parameters and buffers; empty while the network's own are the ones to keep.
     var best: [Float] = []
@@ -99,14 +101,29 @@ package final class Trainer {
     /// - Parameters:
     ///   - network: built for training with the batch as its `maxBatch` at least; `initialize` is called here.
     ///   - inputs: see `inputs`.
-    package init(_ network: Network, settings: TrainingSettings, inputs: [String: String] = [:]) {
+    /// - Throws: `ShapeError` or `NetworkDefinitionError` where the network cannot be built for one of `settings.sizes`.
+    package init(_ network: Network, settings: TrainingSettings, inputs: [String: String] = [:]) throws {
         precondition(network.mode == .training && network.maxBatch >= settings.batch)
         self.network = network
         self.settings = settings
         self.inputs = inputs
         network.initialize(seed: settings.seed)
-        optimizer = Adam(
-            network, weightDecay: settings.weightDecay, clip: settings.clip > 0 ? settings.clip : nil)
+        optimizer = settings.makeOptimizer(network)
+        stages = try settings.sizes.map { size in
+            if size.side == network.input.height && size.side == network.input.width { return (network, size.until) }
+            var definition = network.definition
+            (definition.input.height, definition.input.width) = (size.side, size.side)
+            return (
+                try Network(
+                    definition, maxBatch: network.maxBatch, mode: .training, threads: network.threads, sharing: network),
+                size.until
+            )
+        }
+    }
+
+    /// The network for a step.
+    private func stage(_ step: Int, of total: Int) -> Network {
+        stages.first { Double(step) < $0.until * Double(total) }?.network ?? network
     }
 
     /// Trains to the last epoch, until patience ends, or until `stop` is set.
@@ -145,19 +162,22 @@ package final class Trainer {
             let order = Array(0..<source.count).shuffled(using: &shuffler)
             let producer = BatchProducer(
                 source, order: order, batches: progress.stepInEpoch..<perEpoch, batch: batch,
-                imageFloats: network.input.count, seed: settings.seed, epoch: progress.epoch)
+                input: network.input, seed: settings.seed, epoch: progress.epoch,
+                target: { [epoch = progress.epoch] in self.stage(epoch * perEpoch + $0, of: total).input })
             var rate = 0.0
             var clock = seconds()
             while try producer.take({ prepared in
-                rate =
-                    settings.learningRate
-                    * settings.schedule.factor(step: progress.steps, total: total, perEpoch: perEpoch, warmup: warmup)
-                let (loss, hits) = network.forwardBackward(
+                let factor = settings.schedule.factor(
+                    step: progress.steps, total: total, perEpoch: perEpoch, warmup: warmup)
+                rate = settings.learningRate * factor
+                let stage = stage(progress.steps, of: total)
+                stage.parametersChanged()
+                let (loss, hits) = stage.forwardBackward(
                     prepared.images, labels: prepared.labels, count: prepared.count,
                     smoothing: Float(settings.labelSmoothing), step: progress.steps, seed: settings.seed)
                 guard loss.isFinite else { throw Divergence(epoch: progress.epoch + 1, step: progress.stepInEpoch + 1) }
                 // HERE the gradients are complete and not yet applied: the place to average them over machines.
-                optimizer.apply(learningRate: rate)
+                optimizer.apply(factor: factor)
                 let now = seconds()
                 progress.steps += 1
                 progress.stepInEpoch += 1
@@ -225,7 +245,7 @@ extension Network {
         let batch = min(maxBatch, 256)
         let producer = BatchProducer(
             source, order: Array(0..<source.count), batches: 0..<((source.count + batch - 1) / batch), batch: batch,
-            imageFloats: input.count, seed: 0, epoch: 0)
+            input: input, seed: 0, epoch: 0, target: { _ in self.input })
         var probabilities = [Float](repeating: 0, count: batch * classes)
         var result = Evaluation()
         var hits = 0

@@ -2,7 +2,14 @@
 package struct TrainingSettings: Codable, Sendable, Equatable {
     package var epochs = 30
     package var batch = 128
+    package var optimizer = OptimizerKind.adam
+    /// Of Adam; with Muon of all but the filters.
     package var learningRate = 1e-3
+    /// With Muon: Nesterov's momentum of all but the filters.
+    package var momentum = 0.9
+    /// With Muon: of the filters.
+    package var muonLearningRate = 0.18
+    package var muonMomentum = 0.6
     package var schedule = Schedule.cosine
     /// Epochs of linear warm-up; may be a fraction.
     package var warmup = 1.0
@@ -17,12 +24,27 @@ package struct TrainingSettings: Codable, Sendable, Equatable {
     /// Epochs without a better development accuracy after which training stops; 0: never.
     package var patience = 0
 
+    /// Sides of the images, ascending; each is used until that share of the steps is done, the last to the end. Empty:
+    /// the images' own size.
+    package var sizes: [Size] = []
+
+    package struct Size: Codable, Sendable, Equatable {
+        package var side: Int
+        package var until: Double
+        package init(side: Int, until: Double) { (self.side, self.until) = (side, until) }
+    }
+
+    package enum OptimizerKind: String, Codable, Sendable, CaseIterable { case adam, muon }
+
+    /// Mirroring left to right: never, by a throw of the dice, or every other time that an image comes.
+    package enum Flip: String, Codable, Sendable { case none, random, alternating }
+
     /// What the source does to training images; FoveaNN only carries it.
     package struct Augmentation: Codable, Sendable, Equatable {
-        package var flip = true
+        package var flip = Flip.random
         /// Largest shift in pixels, each way.
         package var crop = 4
-        package init(flip: Bool = true, crop: Int = 4) { (self.flip, self.crop) = (flip, crop) }
+        package init(flip: Flip = .random, crop: Int = 4) { (self.flip, self.crop) = (flip, crop) }
     }
 
     package init() {}

@@ -8,9 +8,10 @@ package protocol TrainingSource: Sendable {
     /// - Parameters:
     ///   - images: indices.count × height × width × channels floats, to be overwritten.
     ///   - labels: indices.count classes.
+    ///   - epoch: from 0.
     ///   - random: all randomness comes from here; a source without augmentation leaves it alone. The same state must
     ///     give the same images.
     func fill(
         _ images: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>, indices: ArraySlice<Int>,
-        random: inout SeededGenerator) throws
+        epoch: Int, random: inout SeededGenerator) throws
 }

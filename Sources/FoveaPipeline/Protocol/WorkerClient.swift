@@ -77,10 +77,9 @@ package final class WorkerClient {
 
     /// The worker's whole environment.
     static func environment() -> [String] {
-        // OpenBLAS would start threads when it is loaded, and Landlock binds only the thread that asks for it.
         // The Swift runtime's backtracer would start a process on a crash, which a sealed worker may not.
-        var lines = ["OPENBLAS_NUM_THREADS=1", "SWIFT_BACKTRACE=enable=no"]
-        for name in ["PATH", "LANG", "OPENBLAS_CORETYPE", "FOVEA_ISA"] {
+        var lines = ["SWIFT_BACKTRACE=enable=no"]
+        for name in ["PATH", "LANG", "FOVEA_ISA"] {
             if let value = getenv(name) { lines.append("\(name)=\(String(cString: value))") }
         }
         return lines

@@ -1,0 +1,24 @@
+import CKernels
+
+/// y = factor · x, in place.
+final class Scale: Layer {
+    let name: String
+    let input: Shape
+    var output: Shape { input }
+    var inPlace: Bool { true }
+    private let factors: [Float]
+    private let zeros: [Float]
+
+    init(_ name: String, input: Shape, factor: Float) {
+        (self.name, self.input) = (name, input)
+        factors = [Float](repeating: factor, count: input.channels)
+        zeros = [Float](repeating: 0, count: input.channels)
+    }
+
+    private func scale(_ x: Floats, count: Int) {
+        ck_affine(x, x, count * input.pixels, Int32(input.channels), factors, zeros, 0)
+    }
+
+    func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass) { scale(y, count: count) }
+    func backward(_ x: Floats, _ dy: Floats, _ dx: Floats?, count: Int, _ pass: Pass) { scale(dy, count: count) }
+}

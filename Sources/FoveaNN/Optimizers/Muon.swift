@@ -1,0 +1,151 @@
+import CKernels
+import Glibc
+
+/// Muon (Jordan 2024, kellerjordan.github.io/posts/muon) for the filters of convolutions, Nesterov's momentum for the rest.
+///
+/// A filter tensor is a matrix of patch × outputs. Its momentum is replaced by the nearest matrix with singular values near
+/// 1 (some steps of a quintic Newton–Schulz iteration), so that all directions move alike; the filters keep the norm
+/// √outputs, as in airbench.
+package final class Muon: Optimizer {
+    // MARK: Hyper-parameters
+    private static let iterations = 3
+    private static let coefficients: (a: Float, b: Float, c: Float) = (3.4445, -4.7750, 2.0315)
+
+    let learningRate: Double
+    let momentum: Double
+    let restLearningRate: Double
+    let restMomentum: Double
+    /// Of the fully connected layers, coupled: added to the gradient.
+    let weightDecay: Double
+    package var steps = 0
+    package var memory: UnsafeMutableBufferPointer<Float> {
+        UnsafeMutableBufferPointer(start: buffer, count: network.parameterFloats)
+    }
+
+    private let network: Network
+    private let arena = Arena()
+    private let buffer: Floats
+    /// Two matrices of the largest filters, three of their smaller side squared.
+    private let work: (x: Floats, y: Floats, gram: Floats, square: Floats)
+    private let filters: [Part]
+    private let rest: [Part]
+
+    /// A tensor's place in the parameter arena.
+    private struct Part {
+        let range: Range<Int>
+        /// Of a filter as a matrix.
+        var rows = 0
+        var columns = 0
+        var decays = false
+    }
+
+    package init(
+        _ network: Network, learningRate: Double, momentum: Double, restLearningRate: Double, restMomentum: Double,
+        weightDecay: Double = 0
+    ) {
+        self.network = network
+        (self.learningRate, self.momentum) = (learningRate, momentum)
+        (self.restLearningRate, self.restMomentum, self.weightDecay) = (restLearningRate, restMomentum, weightDecay)
+        var (filters, rest): ([Part], [Part]) = ([], [])
+        for (tensor, range) in network.parameters {
+            if tensor.shape.count == 4 {
+                let columns = tensor.shape[3]
+                filters.append(Part(range: range, rows: range.count / columns, columns: columns))
+            } else {
+                rest.append(Part(range: range, decays: tensor.shape.count == 2))
+            }
+        }
+        (self.filters, self.rest) = (filters, rest)
+        let largest = filters.map(\.range.count).max() ?? 0
+        let side = filters.map { min($0.rows, $0.columns) }.max() ?? 0
+        let place = arena.reserve(network.parameterFloats)
+        let (x, y) = (arena.reserve(largest), arena.reserve(largest))
+        let (gram, square) = (arena.reserve(side * side), arena.reserve(side * side))
+        arena.allocate()
+        buffer = arena[place]
+        work = (arena[x], arena[y], arena[gram], arena[square])
+    }
+
+    package func apply(factor: Double) {
+        steps += 1
+        for part in rest { descend(part, rate: restLearningRate * factor) }
+        for part in filters { turn(part, rate: learningRate * factor) }
+        network.parametersChanged()
+    }
+
+    /// Stochastic gradient descent with Nesterov's momentum, as PyTorch has it.
+    private func descend(_ part: Part, rate: Double) {
+        let (p, g, m) = (network.values, network.gradients!, buffer)
+        let (rate, momentum, decay) = (Float(rate), Float(restMomentum), part.decays ? Float(weightDecay) : 0)
+        for i in part.range {
+            let gradient = g[i] + decay * p[i]
+            m[i] = momentum * m[i] + gradient
+            p[i] -= rate * (gradient + momentum * m[i])
+        }
+    }
+
+    private func turn(_ part: Part, rate: Double) {
+        let start = part.range.lowerBound
+        let (p, g, m) = (network.values + start, network.gradients! + start, buffer + start)
+        let count = part.range.count
+        let momentum = Float(momentum)
+        var norm = 0.0
+        // The smaller side lies along the rows of x.
+        let (small, large) = (min(part.rows, part.columns), max(part.rows, part.columns))
+        let isTall = part.rows > part.columns
+        let look = isTall ? work.y : work.x
+        for i in 0..<count {
+            m[i] = momentum * m[i] + g[i]
+            look[i] = g[i] + momentum * m[i]
+        }
+        norm = ck_sum_squares(look, count).squareRoot()
+        let scale = Float(1 / (norm + 1e-7))
+        for i in 0..<count { look[i] *= scale }
+        if isTall { ck_transpose(look, Int32(part.rows), Int32(part.columns), work.x) }
+        let x = orthogonal(small: small, large: large)
+        var update = x
+        if isTall {
+            update = x == work.x ? work.y : work.x
+            ck_transpose(x, Int32(small), Int32(large), update)
+        }
+        // Filters keep their norm: only their direction is learned.
+        let length = Float(Double(part.columns).squareRoot() / max(1e-12, ck_sum_squares(p, count).squareRoot()))
+        let step = Float(rate)
+        for i in 0..<count { p[i] = p[i] * length - step * update[i] }
+    }
+
+    /// x ← a·x + (b·A + c·A²)·x with A = x·xᵀ, some times; x is small × large, in `work.x`, of norm 1.
+    ///
+    /// - Returns: where the result is, `work.x` or `work.y`.
+    private func orthogonal(small: Int, large: Int) -> Floats {
+        var (x, y) = (work.x, work.y)
+        let (gram, square) = (work.gram, work.square)
+        let (a, b, c) = Self.coefficients
+        let (m, n) = (Int32(small), Int32(large))
+        let columns = Int(ck_columns())
+        for _ in 0..<Self.iterations {
+            network.pool.split(small, grain: columns) { _, range in
+                if range.isEmpty { return }
+                ck_product_once(
+                    m, Int32(range.count), n, x, large, x + range.lowerBound * large, large, 1, gram + range.lowerBound,
+                    small)
+            }
+            network.pool.split(small, grain: columns) { _, range in
+                if range.isEmpty { return }
+                ck_product_once(
+                    m, Int32(range.count), m, gram, small, gram + range.lowerBound, small, 0, square + range.lowerBound,
+                    small)
+            }
+            for i in 0..<small * small { square[i] = b * gram[i] + c * square[i] }
+            for i in 0..<small { square[i * small + i] += a }
+            network.pool.split(large, grain: columns) { _, range in
+                if range.isEmpty { return }
+                ck_product_once(
+                    m, Int32(range.count), m, square, small, x + range.lowerBound, large, 0, y + range.lowerBound, large
+                )
+            }
+            swap(&x, &y)
+        }
+        return x
+    }
+}

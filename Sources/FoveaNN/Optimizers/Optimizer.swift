@@ -1,0 +1,26 @@
+/// Turns the gradients in a network's arena into new parameters.
+package protocol Optimizer: AnyObject {
+    /// Steps made.
+    var steps: Int { get set }
+    /// All that it remembers from step to step, for checkpoints.
+    var memory: UnsafeMutableBufferPointer<Float> { get }
+
+    /// One step.
+    ///
+    /// - Parameter factor: of the schedule, on all learning rates.
+    func apply(factor: Double)
+}
+
+extension TrainingSettings {
+    /// The optimizer that the settings name.
+    func makeOptimizer(_ network: Network) -> any Optimizer {
+        let clip = clip > 0 ? clip : nil
+        switch optimizer {
+        case .adam: return Adam(network, learningRate: learningRate, weightDecay: weightDecay, clip: clip)
+        case .muon:
+            return Muon(
+                network, learningRate: muonLearningRate, momentum: muonMomentum, restLearningRate: learningRate,
+                restMomentum: momentum, weightDecay: weightDecay)
+        }
+    }
+}
