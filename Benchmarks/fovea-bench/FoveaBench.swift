@@ -14,7 +14,8 @@ import Glibc
 struct FoveaBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fovea-bench", abstract: "Measures Fovea, and tortures it.",
-        subcommands: [MeasureCommand.self, TortureCommand.self], defaultSubcommand: MeasureCommand.self)
+        subcommands: [MeasureCommand.self, LayersCommand.self, ContestantCommand.self, TortureCommand.self],
+        defaultSubcommand: MeasureCommand.self)
 }
 
 /// What went wrong, in a sentence.

@@ -20,15 +20,12 @@ enum NetworkBench {
         for (name, definition) in networks {
             for batch in [1, 64] {
                 for threads in Set([1, coreCount]).sorted() {
-                    let network = try Network(definition, maxBatch: batch, mode: .inference, threads: threads)
-                    network.initialize(seed: 1)
-                    let images = noise(batch * network.input.count)
-                    var scores = [Float](repeating: 0, count: batch * network.classes)
+                    let workload = try Workload(definition, training: false, batch: batch, threads: threads)
                     let rates = effort.rates {
-                        network.predict(images, count: batch, probabilities: &scores)
+                        workload.step()
                         return batch
                     }
-                    let work = 2 * Double(multiplications(network))
+                    let work = 2 * Double(multiplications(workload.network))
                     report.add(
                         Figure(
                             "network", "\(name), batch \(batch), \(words(threads))", unit: "images/s", rates,
@@ -42,19 +39,12 @@ enum NetworkBench {
         report.begin("training", "forward, backward and Adam, batch 128, float32")
         for (name, definition) in networks {
             let batch = 128
-            let network = try Network(definition, maxBatch: batch, mode: .training, threads: coreCount)
-            network.initialize(seed: 1)
-            let optimizer = Adam(network, weightDecay: 0.05, clip: 100)
-            let images = noise(batch * network.input.count)
-            let labels = (0..<batch).map { Int32($0 % network.classes) }
-            var step = 0
+            let workload = try Workload(definition, training: true, batch: batch, threads: coreCount)
             let rates = effort.rates {
-                _ = network.forwardBackward(images, labels: labels, count: batch, smoothing: 0.1, step: step, seed: 1)
-                optimizer.apply(learningRate: 1e-4)
-                step += 1
+                workload.step()
                 return batch
             }
-            let work = 6 * Double(multiplications(network))
+            let work = 6 * Double(multiplications(workload.network))
             report.add(
                 Figure(
                     "training", "\(name), \(words(coreCount))", unit: "images/s", rates,
@@ -63,11 +53,6 @@ enum NetworkBench {
     }
 
     private static func words(_ threads: Int) -> String { threads == 1 ? "1 thread" : "\(threads) threads" }
-
-    private static func noise(_ count: Int) -> [Float] {
-        var random = SeededGenerator(7)
-        return (0..<count).map { _ in random.uniform() * 2 - 1 }
-    }
 
     /// Multiply-and-adds for one image. A filter (k × k × in × out) is applied at each pixel; each block of *vanilla*
     /// ends with a pool that halves the sides.

@@ -103,11 +103,12 @@ final class Report {
         print(text)
         fflush(nil)
     }
+}
 
-    private func pad(_ text: String, _ width: Int, right: Bool = false) -> String {
-        let space = String(repeating: " ", count: max(0, width - text.count))
-        return right ? space + text : text + space
-    }
+/// Text with spaces to a width.
+func pad(_ text: String, _ width: Int, right: Bool = false) -> String {
+    let space = String(repeating: " ", count: max(0, width - text.count))
+    return right ? space + text : text + space
 }
 
 /// Three digits that count, thousands grouped.

@@ -21,9 +21,12 @@ typedef struct {
 #define CK_LANES 4
 #if defined(__aarch64__)
 #define CK_ROWS 8
+#define CK_SOME_ROWS 4
 #else
 #define CK_ROWS 6
+#define CK_SOME_ROWS 4
 #endif
+#define CK_FEW_ROWS 2
 #include "kernels.h"
 static const table table_baseline = {
 #if defined(__aarch64__)
@@ -35,11 +38,15 @@ static const table table_baseline = {
 #undef CK_ISA
 #undef CK_LANES
 #undef CK_ROWS
+#undef CK_SOME_ROWS
+#undef CK_FEW_ROWS
 
 #if defined(__x86_64__)
 #define CK_ISA avx2
 #define CK_LANES 8
 #define CK_ROWS 6
+#define CK_SOME_ROWS 4
+#define CK_FEW_ROWS 2
 #pragma clang attribute push(__attribute__((target("avx2,fma,bmi,bmi2"))), apply_to = function)
 #include "kernels.h"
 #pragma clang attribute pop
@@ -47,10 +54,14 @@ static const table table_avx2 = {.name = "avx2", CK_KERNELS(CK_ENTRY)};
 #undef CK_ISA
 #undef CK_LANES
 #undef CK_ROWS
+#undef CK_SOME_ROWS
+#undef CK_FEW_ROWS
 
 #define CK_ISA avx512
 #define CK_LANES 16
 #define CK_ROWS 12
+#define CK_SOME_ROWS 8
+#define CK_FEW_ROWS 4
 #define CK_AVX512 "avx2,fma,bmi,bmi2,avx512f,avx512bw,avx512dq,avx512vl"
 #pragma clang attribute push(__attribute__((target(CK_AVX512))), apply_to = function)
 #include "kernels.h"

@@ -4,4 +4,5 @@
 #include "products.h"
 
 #include "loops.h"
+#include "depthwise.h"
 #include "winograd.h"

@@ -11,38 +11,6 @@ static inline int CK(fold)(size_t rows, int c) {
     return fold;
 }
 
-/* Copies n floats; small runs go inline, since most runs here are a few channels long. */
-static inline void CK(run)(float *restrict to, const float *restrict from, int n) {
-    if (n >= 96) {
-        memcpy(to, from, (size_t)n * sizeof(float));
-    } else {
-        int i = 0;
-        for (; i + 8 <= n; i += 8) memcpy(to + i, from + i, 8 * sizeof(float));
-        for (; i < n; i++) to[i] = from[i];
-    }
-}
-
-static void CK(im2col)(const float *x, int h, int w, int c, int k, int pad, int first, int rows, float *columns) {
-    const int line = k * c, across = w + 2 * pad - k + 1;
-    for (int row = 0; row < rows; row++) {
-        const int y = (first + row) / across, at = (first + row) % across;
-        /* kernel columns [left, right) fall inside the image */
-        const int left = at < pad ? pad - at : 0;
-        const int right = at - pad + k > w ? w - at + pad : k;
-        float *to = columns + (size_t)row * k * line;
-        for (int ky = 0; ky < k; ky++, to += line) {
-            const int from = y + ky - pad;
-            if (from < 0 || from >= h) {
-                memset(to, 0, (size_t)line * sizeof(float));
-                continue;
-            }
-            if (left > 0) memset(to, 0, (size_t)(left * c) * sizeof(float));
-            if (right < k) memset(to + right * c, 0, (size_t)((k - right) * c) * sizeof(float));
-            CK(run)(to + left * c, x + ((size_t)from * w + at + left - pad) * c, (right - left) * c);
-        }
-    }
-}
-
 /* Sums run in float over 32 rows and then in double: fast, and no worse than double to seven digits. */
 static void CK(moments)(const float *x, size_t rows, int c, double *sum, double *squares) {
     const int fold = CK(fold)(rows, c), wide = c * fold;
@@ -68,8 +36,8 @@ static void CK(moments)(const float *x, size_t rows, int c, double *sum, double 
     }
 }
 
-static void CK(affine)(const float *x, float *y, size_t rows, int c, const float *scale, const float *shift,
-                       int relu) {
+static void CK(affine)(const float *x, const float *add, float *y, size_t rows, int c, const float *scale,
+                       const float *shift, const ck_activation *activation) {
     const int fold = CK(fold)(rows, c);
     float wide_scale[CK(FOLD) * CK(FOLD)], wide_shift[CK(FOLD) * CK(FOLD)];
     if (fold > 1) {
@@ -83,22 +51,33 @@ static void CK(affine)(const float *x, float *y, size_t rows, int c, const float
         c *= fold;
     }
     for (size_t row = 0; row < rows; row++) {
-        const float *from = x + row * (size_t)c;
+        const float *from = x + row * (size_t)c, *more = add ? add + row * (size_t)c : NULL;
         float *to = y + row * (size_t)c;
-        if (relu) {
-#pragma clang loop vectorize(assume_safety)
-            for (int i = 0; i < c; i++) {
-                const float value = from[i] * scale[i] + shift[i];
-                to[i] = value > 0 ? value : 0;
-            }
-        } else {
-#pragma clang loop vectorize(assume_safety)
-            for (int i = 0; i < c; i++) to[i] = from[i] * scale[i] + shift[i];
+        for (int i = 0; i < c; i += CK_LANES) {
+            const int n = c - i;
+            CK(vector) v = CK(load_some)(from + i, n) * CK(load_some)(scale + i, n) + CK(load_some)(shift + i, n);
+            if (activation) v = CK(activate)(v, activation);
+            if (more) v += CK(load_some)(more + i, n);
+            CK(store_some)(to + i, v, n);
         }
     }
 }
 
-static void CK(norm_sums)(const float *x, const float *dy, size_t rows, int c, const float *mean, double *sum,
+static void CK(finish_rows)(float *y, size_t rows, int c, ptrdiff_t ld, const ck_epilogue *epilogue) {
+    for (size_t row = 0; row < rows; row++, y += ld)
+        for (int i = 0; i < c; i += CK_LANES)
+            CK(store_some)(y + i, CK(finish)(CK(load_some)(y + i, c - i), epilogue, i, c), c - i);
+}
+
+/* The gradient of scale*x + shift, from that of what became of it. */
+static inline CK(vector) CK(norm_gradient)(const float *x, const float *dy, const ck_norm *norm, int i, int n) {
+    const CK(vector) gradient = CK(load_some)(dy + i, n);
+    if (norm->activation.kind == CK_NO_ACTIVATION) return gradient;
+    const CK(vector) z = CK(load_some)(x + i, n) * CK(load_some)(norm->scale + i, n) + CK(load_some)(norm->shift + i, n);
+    return CK(activate_back)(z, gradient, &norm->activation);
+}
+
+static void CK(norm_sums)(const float *x, const float *dy, size_t rows, int c, const ck_norm *norm, double *sum,
                           double *product) {
     float s[CK(WIDE)], q[CK(WIDE)];
     for (int start = 0; start < c; start += CK(WIDE)) {
@@ -108,12 +87,13 @@ static void CK(norm_sums)(const float *x, const float *dy, size_t rows, int c, c
             memset(s, 0, sizeof s);
             memset(q, 0, sizeof q);
             for (size_t row = top; row < end; row++) {
-                const float *restrict a = x + row * (size_t)c + start;
-                const float *restrict d = dy + row * (size_t)c + start;
-                const float *restrict m = mean + start;
-                for (int i = 0; i < n; i++) {
-                    s[i] += d[i];
-                    q[i] += d[i] * (a[i] - m[i]);
+                const float *a = x + row * (size_t)c, *d = dy + row * (size_t)c;
+                for (int i = 0; i < n; i += CK_LANES) {
+                    const int at = start + i, rest = n - i;
+                    const CK(vector) gradient = CK(norm_gradient)(a, d, norm, at, rest);
+                    const CK(vector) away = CK(load_some)(a + at, rest) - CK(load_some)(norm->mean + at, rest);
+                    CK(store_some)(s + i, CK(load_some)(s + i, rest) + gradient, rest);
+                    CK(store_some)(q + i, CK(load_some)(q + i, rest) + gradient * away, rest);
                 }
             }
             for (int i = 0; i < n; i++) {
@@ -124,13 +104,17 @@ static void CK(norm_sums)(const float *x, const float *dy, size_t rows, int c, c
     }
 }
 
-static void CK(norm_apply)(const float *x, const float *dy, float *dx, size_t rows, int c, const float *a,
-                           const float *b, const float *d) {
+static void CK(norm_apply)(const float *x, const float *dy, float *dx, size_t rows, int c, const ck_norm *norm,
+                           const float *a, const float *b, const float *d) {
     for (size_t row = 0; row < rows; row++) {
         const float *from = x + row * (size_t)c, *gradient = dy + row * (size_t)c;
         float *to = dx + row * (size_t)c;
-#pragma clang loop vectorize(assume_safety)
-        for (int i = 0; i < c; i++) to[i] = a[i] * gradient[i] + (b[i] * from[i] + d[i]);
+        for (int i = 0; i < c; i += CK_LANES) {
+            const int n = c - i;
+            const CK(vector) g = CK(norm_gradient)(from, gradient, norm, i, n);
+            CK(store_some)(to + i, CK(load_some)(a + i, n) * g +
+                                       (CK(load_some)(b + i, n) * CK(load_some)(from + i, n) + CK(load_some)(d + i, n)), n);
+        }
     }
 }
 
@@ -158,18 +142,18 @@ static void CK(maxpool)(const float *x, int h, int w, int c, float *y, uint8_t *
 }
 
 static void CK(maxpool_back)(const float *dy, const uint8_t *which, int h, int w, int c, float *dx) {
-    for (int row = 0; row < h / 2; row++)
+    /* Line by line, so that what is written lies together. */
+    for (int y = 0; y < h / 2 * 2; y++)
         for (int at = 0; at < w / 2; at++) {
-            float *restrict p0 = dx + ((size_t)(2 * row) * w + 2 * at) * c;
-            float *restrict p1 = p0 + c, *restrict p2 = p0 + (size_t)w * c, *restrict p3 = p2 + c;
-            const float *restrict d = dy + ((size_t)row * (w / 2) + at) * c;
-            const uint8_t *restrict k = which + ((size_t)row * (w / 2) + at) * c;
+            float *restrict left = dx + ((size_t)y * w + 2 * at) * c, *restrict right = left + c;
+            const float *restrict d = dy + ((size_t)(y / 2) * (w / 2) + at) * c;
+            const uint8_t *restrict k = which + ((size_t)(y / 2) * (w / 2) + at) * c;
+            const int first = y % 2 * 2;
             for (int i = 0; i < c; i++) {
-                const int chosen = k[i];
-                p0[i] = chosen == 0 ? d[i] : 0;
-                p1[i] = chosen == 1 ? d[i] : 0;
-                p2[i] = chosen == 2 ? d[i] : 0;
-                p3[i] = chosen == 3 ? d[i] : 0;
+                const int chosen = k[i] - first;
+                const float gradient = d[i];
+                left[i] = chosen == 0 ? gradient : 0;
+                right[i] = chosen == 1 ? gradient : 0;
             }
         }
     /* What an odd side leaves over belongs to no square. */
@@ -178,37 +162,66 @@ static void CK(maxpool_back)(const float *dy, const uint8_t *which, int h, int w
     if (h % 2) memset(dx + (size_t)(h - 1) * w * c, 0, (size_t)(w * c) * sizeof(float));
 }
 
-/* e^x for x <= 0, by 2^n and a polynomial of degree 6 (Taylor on +-ln(2)/2): relative error below 2e-7. No branches and
- * no calls, so that loops over it vectorise. */
-static inline float CK(exp_negative)(float x) {
-    const float bounded = x < -87.0f ? -87.0f : x;
-    const float n = (float)(int)(bounded * 1.44269504f - 0.5f);
-    const float r = (bounded - n * 0.693359375f) + n * 2.12194440e-4f;
-    float p = 1.0f / 720;
-    p = p * r + 1.0f / 120;
-    p = p * r + 1.0f / 24;
-    p = p * r + 1.0f / 6;
-    p = p * r + 0.5f;
-    p = p * r + 1.0f;
-    p = p * r + 1.0f;
-    const union { int32_t bits; float value; } power = {.bits = ((int32_t)n + 127) << 23};
-    return p * power.value;
+/* 3 x 3, stride 2, of ceil(side / 2): the windows begin `before` pixels outside. */
+static void CK(maxpool3)(const float *x, int h, int w, int c, float *y, uint8_t *which) {
+    const int down = (h + 1) / 2, across = (w + 1) / 2, before_y = h % 2, before_x = w % 2;
+    for (int row = 0; row < down; row++)
+        for (int at = 0; at < across; at++) {
+            float *restrict to = y + ((size_t)row * across + at) * c;
+            uint8_t *restrict k = which ? which + ((size_t)row * across + at) * c : NULL;
+            int first = 1;
+            for (int v = 0; v < 3; v++)
+                for (int u = 0; u < 3; u++) {
+                    const int from_y = 2 * row + v - before_y, from_x = 2 * at + u - before_x, place = v * 3 + u;
+                    if (from_y < 0 || from_y >= h || from_x < 0 || from_x >= w) continue;
+                    const float *restrict from = x + ((size_t)from_y * w + from_x) * c;
+                    if (first) {
+                        memcpy(to, from, (size_t)c * sizeof(float));
+                        if (k) memset(k, place, (size_t)c);
+                    } else if (k) {
+                        for (int i = 0; i < c; i++) {
+                            k[i] = from[i] > to[i] ? (uint8_t)place : k[i];
+                            to[i] = from[i] > to[i] ? from[i] : to[i];
+                        }
+                    } else {
+                        for (int i = 0; i < c; i++) to[i] = from[i] > to[i] ? from[i] : to[i];
+                    }
+                    first = 0;
+                }
+        }
 }
 
-static inline float CK(sigmoid)(float x) {
-    const float e = CK(exp_negative)(x < 0 ? x : -x), small = e / (1 + e);
-    return x < 0 ? small : 1 - small;
+static void CK(maxpool3_back)(const float *dy, const uint8_t *which, int h, int w, int c, float *dx) {
+    const int down = (h + 1) / 2, across = (w + 1) / 2, before_y = h % 2, before_x = w % 2;
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++) {
+            float *restrict to = dx + ((size_t)y * w + x) * c;
+            memset(to, 0, (size_t)c * sizeof(float));
+            /* The windows in which the pixel lies. */
+            for (int row = (y + before_y - 1) / 2; row <= (y + before_y) / 2 && row < down; row++)
+                for (int at = (x + before_x - 1) / 2; at <= (x + before_x) / 2 && at < across; at++) {
+                    const int place = (y + before_y - 2 * row) * 3 + x + before_x - 2 * at;
+                    const float *restrict d = dy + ((size_t)row * across + at) * c;
+                    const uint8_t *restrict k = which + ((size_t)row * across + at) * c;
+                    for (int i = 0; i < c; i++) {
+                        const float gradient = d[i];
+                        to[i] += k[i] == place ? gradient : 0;
+                    }
+                }
+        }
 }
 
-static void CK(gate)(const float *restrict x, float *restrict y, size_t n, float linear, float cubic) {
-    for (size_t i = 0; i < n; i++) y[i] = x[i] * CK(sigmoid)(x[i] * (linear + cubic * x[i] * x[i]));
+static void CK(apply_activation)(const float *x, float *y, size_t n, const ck_activation *f) {
+    for (size_t i = 0; i < n; i += CK_LANES) {
+        const int rest = n - i < CK_LANES ? (int)(n - i) : CK_LANES;
+        CK(store_some)(y + i, CK(activate)(CK(load_some)(x + i, rest), f), rest);
+    }
 }
 
-static void CK(gate_back)(const float *restrict x, const float *restrict dy, float *restrict dx, size_t n, float linear,
-                          float cubic) {
-    for (size_t i = 0; i < n; i++) {
-        const float square = x[i] * x[i], s = CK(sigmoid)(x[i] * (linear + cubic * square));
-        dx[i] = dy[i] * (s + x[i] * s * (1 - s) * (linear + 3 * cubic * square));
+static void CK(apply_activation_back)(const float *x, const float *dy, float *dx, size_t n, const ck_activation *f) {
+    for (size_t i = 0; i < n; i += CK_LANES) {
+        const int rest = n - i < CK_LANES ? (int)(n - i) : CK_LANES;
+        CK(store_some)(dx + i, CK(activate_back)(CK(load_some)(x + i, rest), CK(load_some)(dy + i, rest), f), rest);
     }
 }
 
@@ -242,14 +255,6 @@ static void CK(global_pool_back)(const float *restrict dy, const int32_t *restri
 
 static void CK(sum)(const float *a, const float *b, float *restrict to, size_t n) {
     for (size_t i = 0; i < n; i++) to[i] = a[i] + b[i];
-}
-
-static void CK(relu)(float *x, size_t n) {
-    for (size_t i = 0; i < n; i++) x[i] = x[i] > 0 ? x[i] : 0;
-}
-
-static void CK(relu_back)(const float *restrict y, float *restrict dy, size_t n) {
-    for (size_t i = 0; i < n; i++) dy[i] = y[i] > 0 ? dy[i] : 0;
 }
 
 /* lowbias32 by Chris Wellons (github.com/skeeto/hash-prospector): 32-bit multiplications only, so that it vectorises. */

@@ -1,60 +1,132 @@
 /* Matrix products, included once per instruction set.
  *
  * The right operand is packed into panels of CK(COLUMNS) columns: panel after panel, in each the k rows of the panel one
- * behind the other, missing columns 0. The left operand stays where it is. A register tile of CK(ROWS) x CK(COLUMNS)
- * results runs over all of k, so that
+ * behind the other, missing columns 0. The left operand stays where it is. A register tile of rows x CK(COLUMNS) results
+ * runs over all of k, so that
  *   - nothing is written before it is finished,
  *   - a result is the same sum in the same order whatever rows stand around it: an image's scores have the same bits in
- *     any batch. */
+ *     any batch.
+ * Tiles come in three heights, since few rows would otherwise cost as much as many. */
 
-/* c[CK(ROWS) x CK(COLUMNS)] = (add ? c : 0) + sum over k of a[row][k] * b[k*b_step + column]. Rows beyond `rows` are computed
- * from the first row again and not stored, nor are columns beyond `columns`. */
-#define CK_TILE(suffix, STEP, ROW)                                                                                     \
-    static inline void CK(tile_##suffix)(int k, const float *a, ptrdiff_t stride, const float *b, ptrdiff_t b_step,    \
+/* The rows of a left operand of a register tile: element i of line l of row r is at row[r][l*line + i*step]. */
+typedef struct {
+    const float *row[CK_ROWS];
+    ptrdiff_t step, line;
+} CK(left);
+
+/* c[rows x columns] = (add ? c : 0) + sum over lines and k of left * b. b goes on by b_step with each element. Rows beyond
+ * `rows` are computed from the first row again and not stored, nor are columns beyond `columns`. */
+#define CK_TILE(HEIGHT)                                                                                                \
+    static inline void CK(tile_##HEIGHT)(int lines, int k, const CK(left) *left, const float *b, ptrdiff_t b_step,     \
                                          float *c, ptrdiff_t ldc, int rows, int columns, int add) {                    \
-        CK(vector) sum[CK_ROWS][2];                                                                                    \
-        const float *row[CK_ROWS];                                                                                     \
-        _Pragma("clang loop unroll(full)") for (int r = 0; r < CK_ROWS; r++) {                                         \
-            row[r] = a + (ptrdiff_t)(r < rows ? r : 0) * (ROW);                                                        \
+        CK(vector) sum[HEIGHT][2];                                                                                     \
+        const float *row[HEIGHT];                                                                                      \
+        const ptrdiff_t step = left->step;                                                                             \
+        _Pragma("clang loop unroll(full)") for (int r = 0; r < HEIGHT; r++) {                                          \
+            row[r] = left->row[r < rows ? r : 0];                                                                      \
             sum[r][0] = sum[r][1] = (CK(vector)){0};                                                                   \
         }                                                                                                              \
-        for (int i = 0; i < k; i++) {                                                                                  \
-            const CK(vector) b0 = CK(load)(b + i * b_step), b1 = CK(load)(b + i * b_step + CK_LANES);                  \
-            _Pragma("clang loop unroll(full)") for (int r = 0; r < CK_ROWS; r++) {                                     \
-                const float value = row[r][(ptrdiff_t)i * (STEP)];                                                     \
-                sum[r][0] += value * b0;                                                                               \
-                sum[r][1] += value * b1;                                                                               \
+        for (int l = 0; l < lines; l++) {                                                                              \
+            if (step == 1) {                                                                                           \
+                for (int i = 0; i < k; i++, b += b_step) {                                                             \
+                    const CK(vector) b0 = CK(load)(b), b1 = CK(load)(b + CK_LANES);                                    \
+                    _Pragma("clang loop unroll(full)") for (int r = 0; r < HEIGHT; r++) {                              \
+                        const float value = row[r][i];                                                                 \
+                        sum[r][0] += value * b0;                                                                       \
+                        sum[r][1] += value * b1;                                                                       \
+                    }                                                                                                  \
+                }                                                                                                      \
+            } else {                                                                                                   \
+                for (int i = 0; i < k; i++, b += b_step) {                                                             \
+                    const CK(vector) b0 = CK(load)(b), b1 = CK(load)(b + CK_LANES);                                    \
+                    _Pragma("clang loop unroll(full)") for (int r = 0; r < HEIGHT; r++) {                              \
+                        const float value = row[r][i * step];                                                          \
+                        sum[r][0] += value * b0;                                                                       \
+                        sum[r][1] += value * b1;                                                                       \
+                    }                                                                                                  \
+                }                                                                                                      \
             }                                                                                                          \
+            _Pragma("clang loop unroll(full)") for (int r = 0; r < HEIGHT; r++) row[r] += left->line;                  \
         }                                                                                                              \
-        if (columns == 2 * CK_LANES && rows == CK_ROWS) {                                                              \
-            _Pragma("clang loop unroll(full)") for (int r = 0; r < CK_ROWS; r++) {                                     \
-                float *to = c + r * ldc;                                                                               \
-                CK(store)(to, add ? CK(load)(to) + sum[r][0] : sum[r][0]);                                             \
-                CK(store)(to + CK_LANES, add ? CK(load)(to + CK_LANES) + sum[r][1] : sum[r][1]);                       \
-            }                                                                                                          \
-        } else {                                                                                                       \
-            float rest[CK_ROWS][2 * CK_LANES];                                                                         \
-            _Pragma("clang loop unroll(full)") for (int r = 0; r < CK_ROWS; r++) {                                     \
-                CK(store)(rest[r], sum[r][0]);                                                                         \
-                CK(store)(rest[r] + CK_LANES, sum[r][1]);                                                              \
-            }                                                                                                          \
-            for (int r = 0; r < rows; r++)                                                                             \
-                for (int at = 0; at < columns; at++)                                                                   \
-                    c[r * ldc + at] = add ? c[r * ldc + at] + rest[r][at] : rest[r][at];                               \
-        }                                                                                                              \
+        CK_STORE_TILE(HEIGHT)                                                                                          \
     }
 
-/* Left operand by rows: row r at a + r*stride, its elements side by side. */
-CK_TILE(rows, 1, stride)
-/* Left operand by columns: step i at a + i*stride, the rows side by side. */
-CK_TILE(columns, stride, 1)
+#define CK_STORE_TILE(HEIGHT)                                                                                          \
+    if (columns == 2 * CK_LANES && rows == HEIGHT) {                                                                   \
+        _Pragma("clang loop unroll(full)") for (int r = 0; r < HEIGHT; r++) {                                          \
+            float *to = c + r * ldc;                                                                                   \
+            CK(store)(to, add ? CK(load)(to) + sum[r][0] : sum[r][0]);                                                 \
+            CK(store)(to + CK_LANES, add ? CK(load)(to + CK_LANES) + sum[r][1] : sum[r][1]);                           \
+        }                                                                                                              \
+    } else {                                                                                                           \
+        float rest[HEIGHT][2 * CK_LANES];                                                                              \
+        _Pragma("clang loop unroll(full)") for (int r = 0; r < HEIGHT; r++) {                                          \
+            CK(store)(rest[r], sum[r][0]);                                                                             \
+            CK(store)(rest[r] + CK_LANES, sum[r][1]);                                                                  \
+        }                                                                                                              \
+        for (int r = 0; r < rows; r++)                                                                                 \
+            for (int at = 0; at < columns; at++)                                                                       \
+                c[r * ldc + at] = add ? c[r * ldc + at] + rest[r][at] : rest[r][at];                                   \
+    }
+
+/* The same for a left operand packed by columns: step i at a + i*stride, the rows side by side. */
+#define CK_COLUMN_TILE(HEIGHT)                                                                                         \
+    static inline void CK(columns_##HEIGHT)(int k, const float *a, ptrdiff_t stride, const float *b, float *c,         \
+                                            ptrdiff_t ldc, int rows, int columns, int add) {                           \
+        CK(vector) sum[HEIGHT][2];                                                                                     \
+        _Pragma("clang loop unroll(full)") for (int r = 0; r < HEIGHT; r++)                                            \
+            sum[r][0] = sum[r][1] = (CK(vector)){0};                                                                   \
+        for (int i = 0; i < k; i++, a += stride, b += 2 * CK_LANES) {                                                  \
+            const CK(vector) b0 = CK(load)(b), b1 = CK(load)(b + CK_LANES);                                            \
+            _Pragma("clang loop unroll(full)") for (int r = 0; r < HEIGHT; r++) {                                      \
+                sum[r][0] += a[r] * b0;                                                                                \
+                sum[r][1] += a[r] * b1;                                                                                \
+            }                                                                                                          \
+        }                                                                                                              \
+        CK_STORE_TILE(HEIGHT)                                                                                          \
+    }
+
+#define CK_TILES(make) make(CK_ROWS) make(CK_SOME_ROWS) make(CK_FEW_ROWS)
+#define CK_TILE1(height) CK_TILE(height)
+#define CK_COLUMN_TILE1(height) CK_COLUMN_TILE(height)
+CK_TILES(CK_TILE1)
+CK_TILES(CK_COLUMN_TILE1)
+#define CK_HEIGHT2(kind, height) CK(kind##_##height)
+#define CK_HEIGHT(kind, height) CK_HEIGHT2(kind, height)
+
+/* The lowest tile that has the rows. */
+static inline void CK(tile)(int lines, int k, const CK(left) *left, const float *b, ptrdiff_t b_step, float *c,
+                            ptrdiff_t ldc, int rows, int columns, int add) {
+    if (rows > CK_SOME_ROWS) CK_HEIGHT(tile, CK_ROWS)(lines, k, left, b, b_step, c, ldc, rows, columns, add);
+    else if (rows > CK_FEW_ROWS) CK_HEIGHT(tile, CK_SOME_ROWS)(lines, k, left, b, b_step, c, ldc, rows, columns, add);
+    else CK_HEIGHT(tile, CK_FEW_ROWS)(lines, k, left, b, b_step, c, ldc, rows, columns, add);
+}
+
+static inline void CK(tile_columns)(int k, const float *a, ptrdiff_t stride, const float *b, float *c, ptrdiff_t ldc,
+                                    int rows, int columns, int add) {
+    if (rows > CK_SOME_ROWS) CK_HEIGHT(columns, CK_ROWS)(k, a, stride, b, c, ldc, rows, columns, add);
+    else if (rows > CK_FEW_ROWS) CK_HEIGHT(columns, CK_SOME_ROWS)(k, a, stride, b, c, ldc, rows, columns, add);
+    else CK_HEIGHT(columns, CK_FEW_ROWS)(k, a, stride, b, c, ldc, rows, columns, add);
+}
+#undef CK_TILES
+#undef CK_TILE1
+#undef CK_COLUMN_TILE1
 #undef CK_TILE
+#undef CK_COLUMN_TILE
+#undef CK_STORE_TILE
+#undef CK_HEIGHT
+#undef CK_HEIGHT2
 
 /* A panel of the right operand of this many steps stays in the first-level cache. */
 enum { CK(STEPS) = 384 };
 
 /* The smaller of the two. */
 static inline int CK(least)(int a, int b) { return a < b ? a : b; }
+
+/* Rows `stride` apart. */
+static inline void CK(rows_from)(CK(left) *left, const float *a, ptrdiff_t stride) {
+    for (int r = 0; r < CK_ROWS; r++) left->row[r] = a + r * stride;
+}
 
 /* Panels of `panel` columns of a k x n matrix whose rows are `ld` apart; missing columns are 0. */
 static void CK(pack)(const float *from, ptrdiff_t ld, int k, int n, int panel, float *panels) {
@@ -71,13 +143,16 @@ static void CK(pack)(const float *from, ptrdiff_t ld, int k, int n, int panel, f
 /* c[m x n] = (add ? c : 0) + a[m x k] * b: a's rows `lda` apart, b packed into panels of CK(COLUMNS). */
 static void CK(product)(int m, int n, int k, const float *a, ptrdiff_t lda, const float *b, float *c, ptrdiff_t ldc,
                         int add) {
+    CK(left) left = {.step = 1};
     for (int start = 0; start < k; start += CK(STEPS)) {
         const int steps = CK(least)(CK(STEPS), k - start);
         for (int j = 0; j < n; j += CK(COLUMNS)) {
             const float *panel = b + (ptrdiff_t)j * k + (ptrdiff_t)start * CK(COLUMNS);
-            for (int i = 0; i < m; i += CK(ROWS))
-                CK(tile_rows)(steps, a + i * lda + start, lda, panel, CK(COLUMNS), c + i * ldc + j, ldc,
-                              CK(least)(CK(ROWS), m - i), CK(least)(CK(COLUMNS), n - j), add || start > 0);
+            for (int i = 0; i < m; i += CK(ROWS)) {
+                CK(rows_from)(&left, a + i * lda + start, lda);
+                CK(tile)(1, steps, &left, panel, CK(COLUMNS), c + i * ldc + j, ldc, CK(least)(CK(ROWS), m - i),
+                         CK(least)(CK(COLUMNS), n - j), add || start > 0);
+            }
         }
     }
 }
@@ -87,6 +162,7 @@ static void CK(product)(int m, int n, int k, const float *a, ptrdiff_t lda, cons
 static void CK(product_once)(int m, int n, int k, const float *a, ptrdiff_t lda, const float *b, ptrdiff_t ldb,
                              int transposed, float *c, ptrdiff_t ldc) {
     float packed[CK(STEPS) * CK(COLUMNS)] __attribute__((aligned(64)));
+    CK(left) left = {.step = 1};
     for (int start = 0; start < k; start += CK(STEPS)) {
         const int steps = CK(least)(CK(STEPS), k - start);
         for (int j = 0; j < n; j += CK(COLUMNS)) {
@@ -104,9 +180,11 @@ static void CK(product_once)(int m, int n, int k, const float *a, ptrdiff_t lda,
             } else {
                 CK(pack)(b + (ptrdiff_t)start * ldb + j, ldb, steps, columns, CK(COLUMNS), packed);
             }
-            for (int i = 0; i < m; i += CK(ROWS))
-                CK(tile_rows)(steps, a + i * lda + start, lda, panel, step, c + i * ldc + j, ldc,
-                              CK(least)(CK(ROWS), m - i), columns, start > 0);
+            for (int i = 0; i < m; i += CK(ROWS)) {
+                CK(rows_from)(&left, a + i * lda + start, lda);
+                CK(tile)(1, steps, &left, panel, step, c + i * ldc + j, ldc, CK(least)(CK(ROWS), m - i), columns,
+                         start > 0);
+            }
         }
     }
 }
@@ -117,8 +195,54 @@ static void CK(product_columns)(int m, int n, int k, const float *a, const float
     for (int j = 0; j < n; j += CK(COLUMNS))
         for (int i = 0; i < m; i += CK(ROWS))
             CK(tile_columns)(k, a + (ptrdiff_t)(i / CK_PANEL) * CK_PANEL * k + i % CK_PANEL, CK_PANEL,
-                             b + (ptrdiff_t)j * k, CK(COLUMNS), c + i * ldc + j, ldc, CK(least)(CK(ROWS), m - i),
+                             b + (ptrdiff_t)j * k, c + i * ldc + j, ldc, CK(least)(CK(ROWS), m - i),
                              CK(least)(CK(COLUMNS), n - j), add);
+}
+
+/* The pixels of a map, with a border of zeros all around, side by side. */
+static void CK(border)(const float *x, const ck_patches *p, float *padded) {
+    const size_t line = (size_t)(p->width + 2 * p->pad) * p->channels, side = (size_t)p->pad * p->channels;
+    const size_t inner = (size_t)p->width * p->channels;
+    memset(padded, 0, line * p->pad * sizeof(float));
+    float *to = padded + line * p->pad;
+    for (int y = 0; y < p->height; y++, to += line) {
+        memset(to, 0, side * sizeof(float));
+        memcpy(to + side, x + y * inner, inner * sizeof(float));
+        memset(to + side + inner, 0, side * sizeof(float));
+    }
+    memset(to, 0, line * p->pad * sizeof(float));
+}
+
+/* Output pixels [first, first + rows) of one image: a patch is k runs of k*channels floats in the map itself. */
+static void CK(patch_product)(const float *padded, const ck_patches *p, int first, int rows, int n, const float *b,
+                              float *y) {
+    const int wide = p->width + 2 * p->pad, across = wide - p->k + 1, run = p->k * p->channels;
+    CK(left) left = {.step = 1, .line = (ptrdiff_t)wide * p->channels};
+    for (int i = 0; i < rows; i += CK(ROWS)) {
+        const int present = CK(least)(CK(ROWS), rows - i);
+        for (int r = 0; r < present; r++) {
+            const int at = first + i + r;
+            left.row[r] = padded + ((ptrdiff_t)(at / across) * wide + at % across) * p->channels;
+        }
+        for (int j = 0; j < n; j += CK(COLUMNS))
+            CK(tile)(p->k, run, &left, b + (ptrdiff_t)j * p->k * run, CK(COLUMNS), y + (ptrdiff_t)i * n + j, n, present,
+                     CK(least)(CK(COLUMNS), n - j), 0);
+    }
+}
+
+/* gradient[k*k*channels x n] += the sum over all output pixels of one image of patch * dy; dy packed into panels. */
+static void CK(patch_gradient)(const float *padded, const ck_patches *p, int n, const float *dy, float *gradient) {
+    const int wide = p->width + 2 * p->pad, across = wide - p->k + 1, down = p->height + 2 * p->pad - p->k + 1;
+    const int run = p->k * p->channels, m = p->k * run;
+    CK(left) left = {.step = p->channels, .line = (ptrdiff_t)wide * p->channels};
+    for (int j = 0; j < n; j += CK(COLUMNS))
+        for (int i = 0; i < m; i += CK(ROWS)) {
+            const int present = CK(least)(CK(ROWS), m - i);
+            for (int r = 0; r < present; r++)
+                left.row[r] = padded + (ptrdiff_t)((i + r) / run) * left.line + (i + r) % run;
+            CK(tile)(down, across, &left, dy + (ptrdiff_t)j * down * across, CK(COLUMNS), gradient + (ptrdiff_t)i * n + j,
+                     n, present, CK(least)(CK(COLUMNS), n - j), 1);
+        }
 }
 
 static int CK(columns)(void) { return CK(COLUMNS); }

@@ -4,6 +4,8 @@
 typedef float CK(vector) __attribute__((vector_size(CK_LANES * 4)));
 /* The same where it lies in memory, at any float's address. */
 typedef float CK(unaligned) __attribute__((vector_size(CK_LANES * 4), aligned(4), may_alias));
+/* As many integers: comparisons, and the bits of floats. */
+typedef int32_t CK(integers) __attribute__((vector_size(CK_LANES * 4)));
 
 enum {
     CK(LANES) = CK_LANES,
@@ -30,4 +32,48 @@ static inline void CK(store_some)(float *to, CK(vector) v, int n) {
     } else {
         for (int i = 0; i < n; i++) to[i] = v[i];
     }
+}
+
+static inline CK(vector) CK(all)(float value) { return value - (CK(vector)){0}; }
+
+/* Where the mask is set (all bits) that, elsewhere 0. */
+static inline CK(vector) CK(where)(CK(integers) mask, CK(vector) v) { return (CK(vector))(mask & (CK(integers))v); }
+
+/* 1 / (1 + e^-x). e^y is 2^n times a polynomial of degree 6 (Taylor on +-ln(2)/2): relative error below 2e-7. */
+static inline CK(vector) CK(sigmoid)(CK(vector) x) {
+    const CK(vector) y = __builtin_elementwise_max(__builtin_elementwise_min(-x, CK(all)(87)), CK(all)(-87));
+    /* Adding 1.5 * 2^23 rounds to a whole number, which is then in the low bits. */
+    const CK(vector) rounded = y * 1.44269504f + 12582912.0f, n = rounded - 12582912.0f;
+    const CK(vector) r = (y - n * 0.693359375f) + n * 2.12194440e-4f;
+    CK(vector) p = r * (1.0f / 720) + 1.0f / 120;
+    p = p * r + 1.0f / 24;
+    p = p * r + 1.0f / 6;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    const CK(integers) power = ((CK(integers))rounded - 0x4b400000 + 127) << 23;
+    return 1.0f / (1.0f + p * (CK(vector))power);
+}
+
+static inline CK(vector) CK(activate)(CK(vector) x, const ck_activation *f) {
+    if (f->kind == CK_RELU) return __builtin_elementwise_max(x, CK(all)(0));
+    if (f->kind == CK_GATE) return x * CK(sigmoid)(x * (f->linear + f->cubic * x * x));
+    return x;
+}
+
+/* gradient * the derivative of `activate` at x. */
+static inline CK(vector) CK(activate_back)(CK(vector) x, CK(vector) gradient, const ck_activation *f) {
+    if (f->kind == CK_RELU) return CK(where)(x > CK(all)(0), gradient);
+    if (f->kind == CK_GATE) {
+        const CK(vector) square = x * x, s = CK(sigmoid)(x * (f->linear + f->cubic * square));
+        return gradient * (s + x * s * (1 - s) * (f->linear + 3 * f->cubic * square));
+    }
+    return gradient;
+}
+
+/* What follows a convolution, on channels [i, i + lanes) of c. */
+static inline CK(vector) CK(finish)(CK(vector) v, const ck_epilogue *e, int i, int c) {
+    if (e->scale) v *= CK(load_some)(e->scale + i, c - i);
+    if (e->shift) v += CK(load_some)(e->shift + i, c - i);
+    return CK(activate)(v, &e->activation);
 }

@@ -1,4 +1,6 @@
+import CKernels
 import Glibc
+import Synchronization
 
 /// The engine's own threads.
 ///
@@ -6,17 +8,27 @@ import Glibc
 /// gives the same bits. Part 0 runs on the calling thread; a pool of one has no threads at all, which is what a
 /// sandboxed worker needs.
 ///
-/// `@unchecked Sendable`: everything mutable is read and written under `mutex`; `body` is alive while `run` waits.
+/// Layers of a small batch take some microseconds, waking a thread takes fifty: whoever waits looks again and again for
+/// a while before it sleeps.
+///
+/// `@unchecked Sendable`: `body` is written before `round` goes up and alive while `run` waits; the rest is atomic or used
+/// under `mutex`.
 package final class ThreadPool: @unchecked Sendable {
     package let threads: Int
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let wake = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let done = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var body: ((Int) -> Void)?
-    private var round = 0
-    private var pending = 0
-    private var stopping = false
+    private let round = Atomic<Int>(0)
+    private let pending = Atomic<Int>(0)
+    private let stopping = Atomic<Bool>(false)
+    /// Threads that sleep, and whether the caller of `run` does.
+    private let sleepers = Atomic<Int>(0)
+    private let callerSleeps = Atomic<Bool>(false)
     private var handles: [pthread_t] = []
+
+    /// Looks before going to sleep: some tens of microseconds.
+    private static let looks = 1500
 
     private final class Start {
         let pool: State
@@ -42,8 +54,8 @@ package final class ThreadPool: @unchecked Sendable {
     }
 
     deinit {
+        stopping.store(true, ordering: .sequentiallyConsistent)
         pthread_mutex_lock(mutex)
-        stopping = true
         pthread_cond_broadcast(wake)
         pthread_mutex_unlock(mutex)
         for handle in handles { pthread_join(handle, nil) }
@@ -59,17 +71,24 @@ package final class ThreadPool: @unchecked Sendable {
     package func run(_ body: (Int) -> Void) {
         guard threads > 1 else { return body(0) }
         withoutActuallyEscaping(body) { body in
-            pthread_mutex_lock(mutex)
             self.body = body
-            round += 1
-            pending = threads - 1
-            pthread_cond_broadcast(wake)
-            pthread_mutex_unlock(mutex)
+            pending.store(threads - 1, ordering: .relaxed)
+            round.add(1, ordering: .sequentiallyConsistent)
+            if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
+                pthread_mutex_lock(mutex)
+                pthread_cond_broadcast(wake)
+                pthread_mutex_unlock(mutex)
+            }
             body(0)
-            pthread_mutex_lock(mutex)
-            while pending > 0 { pthread_cond_wait(done, mutex) }
+            let isDone = { self.pending.load(ordering: .sequentiallyConsistent) == 0 }
+            if !Self.looksUntil(isDone) {
+                pthread_mutex_lock(mutex)
+                callerSleeps.store(true, ordering: .sequentiallyConsistent)
+                while !isDone() { pthread_cond_wait(done, mutex) }
+                callerSleeps.store(false, ordering: .sequentiallyConsistent)
+                pthread_mutex_unlock(mutex)
+            }
             self.body = nil
-            pthread_mutex_unlock(mutex)
         }
     }
 
@@ -84,21 +103,40 @@ package final class ThreadPool: @unchecked Sendable {
         }
     }
 
+    private static func looksUntil(_ condition: () -> Bool) -> Bool {
+        for _ in 0..<looks {
+            if condition() { return true }
+            ck_pause()
+        }
+        return false
+    }
+
     private func loop(_ index: Int) {
         var seen = 0
-        pthread_mutex_lock(mutex)
         while true {
-            while round == seen && !stopping { pthread_cond_wait(wake, mutex) }
-            if stopping { break }
-            seen = round
-            let work = body
-            pthread_mutex_unlock(mutex)
-            work?(index)
-            pthread_mutex_lock(mutex)
-            pending -= 1
-            if pending == 0 { pthread_cond_signal(done) }
+            let hasWork = {
+                self.round.load(ordering: .sequentiallyConsistent) != seen
+                    || self.stopping.load(ordering: .sequentiallyConsistent)
+            }
+            if !Self.looksUntil(hasWork) {
+                // Counted before the last look: `run` raises `round` before it looks for sleepers.
+                pthread_mutex_lock(mutex)
+                sleepers.add(1, ordering: .sequentiallyConsistent)
+                while !hasWork() { pthread_cond_wait(wake, mutex) }
+                sleepers.subtract(1, ordering: .sequentiallyConsistent)
+                pthread_mutex_unlock(mutex)
+            }
+            if stopping.load(ordering: .sequentiallyConsistent) { return }
+            seen += 1
+            body?(index)
+            if pending.subtract(1, ordering: .sequentiallyConsistent).newValue == 0,
+                callerSleeps.load(ordering: .sequentiallyConsistent)
+            {
+                pthread_mutex_lock(mutex)
+                pthread_cond_signal(done)
+                pthread_mutex_unlock(mutex)
+            }
         }
-        pthread_mutex_unlock(mutex)
     }
 
     fileprivate static func begin(_ argument: UnsafeMutableRawPointer?) {

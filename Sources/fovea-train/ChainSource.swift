@@ -3,8 +3,11 @@ import FoveaNN
 import FoveaPipeline
 import Glibc
 
-/// Feeds the trainer: images that the chain's filters have been over once, augmented and normalised as they are asked
-/// for, by the same plugins that serve.
+/// Feeds the trainer: images that the chain's filters have been over, augmented and normalised as they are asked for, by
+/// the same plugins that serve.
+///
+/// The filters go over the images once, before everything. Only where the augmentation blurs do they come after it, batch by
+/// batch: a blurred image that is served is blurred before it is sharpened.
 ///
 /// `@unchecked Sendable`: the trainer calls `fill` from one thread at a time; each source has a chain of its own.
 final class ChainSource: TrainingSource, @unchecked Sendable {
@@ -12,11 +15,11 @@ final class ChainSource: TrainingSource, @unchecked Sendable {
     /// Which of `images`.
     private let selection: [Int]
     private let chain: Chain
-    private let augmentation: TrainingSettings.Augmentation?
+    private let augmentation: Augmentation?
     private let prepared: AlignedBuffer<UInt8>
 
     /// - Parameters:
-    ///   - images: RGB8 after the filters.
+    ///   - images: RGB8, after the filters unless `filtersLater`.
     ///   - selection: indices of the images to give.
     ///   - chain: made with `preparationOnly`; used by this source alone.
     ///   - augmentation: nil gives the images as they are.
@@ -26,11 +29,14 @@ final class ChainSource: TrainingSource, @unchecked Sendable {
         self.images = images
         self.selection = selection
         self.chain = chain
-        self.augmentation = augmentation
+        self.augmentation = augmentation.map(Augmentation.init)
         prepared = AlignedBuffer(count: chain.maxCount * images.imageBytes)
     }
 
     var count: Int { selection.count }
+
+    /// Whether the filters go over the images after the augmentation.
+    private var filtersLater: Bool { augmentation?.blurs ?? false }
 
     func fill(
         _ floats: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>, indices: ArraySlice<Int>,
@@ -48,20 +54,29 @@ final class ChainSource: TrainingSource, @unchecked Sendable {
                     let target = prepared.pointer + place * size
                     labels[done + place] = Int32(images.labels[selection[index]])
                     if let augmentation {
-                        var change = Augmentation(flip: augmentation.flip == .random, shift: augmentation.crop)
-                            .change(using: &random)
-                        if augmentation.flip == .alternating {
-                            change.mirrored = Augmentation.alternates(index: selection[index], epoch: epoch)
-                        }
-                        change.apply(
-                            source, to: target, height: images.height, width: images.width)
+                        augmentation.apply(
+                            source, to: target, height: images.height, width: images.width, index: selection[index],
+                            epoch: epoch, using: &random)
                     } else {
                         target.update(from: source, count: size)
                     }
                 }
             }
+            if filtersLater { try chain.applyFilters(prepared.pointer, count: part.count) }
             try chain.normalize(prepared.pointer, count: part.count, into: floats + done * size)
             done += part.count
         }
+    }
+}
+
+extension Augmentation {
+    init(_ settings: TrainingSettings.Augmentation) {
+        let flip: Flip =
+            switch settings.flip {
+            case .none: .none
+            case .random: .random
+            case .alternating: .alternating
+            }
+        self.init(flip: flip, shift: settings.crop, cutout: settings.cutout, blur: settings.blur, isSeed: settings.seed)
     }
 }

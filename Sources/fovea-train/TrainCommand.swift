@@ -76,7 +76,8 @@ struct TrainCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Changes to training images: flip or alternate, crop=PIXELS, or none; otherwise flip,crop=4.",
+            "Changes to training images: flip or alternate, crop=PIXELS, cutout=PIXELS, blur=SHARE; seed; or none. "
+                + "Otherwise flip,crop=4.",
             valueName: "list"))
     var augment: String?
 
@@ -208,15 +209,23 @@ struct TrainCommand: ParsableCommand {
         var result = TrainingSettings.Augmentation(flip: .none, crop: 0)
         if text == "none" { return result }
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-            if part == "flip" || part == "alternate" {
-                result.flip = part == "flip" ? .random : .alternating
-            } else if part.hasPrefix("crop="), let pixels = Int(part.dropFirst(5)), (0...256).contains(pixels) {
-                result.crop = pixels
-            } else {
+            let words = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let pixels = words.count == 2 ? Int(words[1]).flatMap { (0...256).contains($0) ? $0 : nil } : nil
+            let share = words.count == 2 ? Double(words[1]).flatMap { (0...1).contains($0) ? $0 : nil } : nil
+            switch (words[0], words.count) {
+            case ("flip", 1): result.flip = .random
+            case ("alternate", 1): result.flip = .alternating
+            case ("seed", 1): result.seed = true
+            case ("crop", 2) where pixels != nil: result.crop = pixels!
+            case ("cutout", 2) where pixels != nil: result.cutout = pixels!
+            case ("blur", 2) where share != nil: result.blur = share!
+            default:
                 throw ValidationError(
-                    "--augment '\(text)': flip or alternate, crop=PIXELS, both with a comma, or none.")
+                    "--augment '\(text)': flip or alternate, crop=PIXELS, cutout=PIXELS, blur=SHARE with commas; seed "
+                        + "alone; or none.")
             }
         }
+        if result.seed && text != "seed" { throw ValidationError("--augment seed stands alone.") }
         return result
     }
 

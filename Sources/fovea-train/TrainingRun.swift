@@ -91,7 +91,7 @@ struct TrainingRun {
         let trainer = try Trainer(network, settings: settings, inputs: try inputs())
         if let resume = command.resume { try restore(trainer, from: FilePath(resume)) }
         let (training, development) = try sources()
-        if command.resume == nil { try fitStem(network, to: training) }
+        if command.resume == nil { try fitStem(network) }
         console.note(
             "training \(name): \(command.architecture), \(Figures.grouped(network.parameterCount)) parameters, "
                 + "\(Figures.grouped(training.count)) images, \(Figures.grouped(development?.count ?? 0)) for development, "
@@ -234,32 +234,41 @@ struct TrainingRun {
     }
 
     private func sources() throws -> (training: ChainSource, development: ChainSource?) {
-        var images = try dataset.images("train")
+        let raw = try dataset.images("train")
         let filters = try preparation()
-        let count = images.count
-        try images.pixels.withUnsafeMutableBufferPointer {
-            try filters.applyFilters($0.baseAddress!, count: count)
-        }
+        let filtered = try filtered(raw, by: filters)
+        let training = Augmentation(settings.augmentation).blurs ? raw : filtered
         return (
-            ChainSource(images, selection: division.train, chain: filters, augmentation: settings.augmentation),
+            ChainSource(training, selection: division.train, chain: filters, augmentation: settings.augmentation),
             division.development.isEmpty
-                ? nil : ChainSource(images, selection: division.development, chain: try preparation())
+                ? nil : ChainSource(filtered, selection: division.development, chain: try preparation())
         )
     }
 
-    /// Fits the filters that are not learned to the training images.
-    private func fitStem(_ network: Network, to source: ChainSource) throws {
+    private func filtered(_ images: LabelledImages, by chain: Chain) throws -> LabelledImages {
+        var images = images
+        let count = images.count
+        try images.pixels.withUnsafeMutableBufferPointer { try chain.applyFilters($0.baseAddress!, count: count) }
+        return images
+    }
+
+    /// Fits the filters that are not learned to training images as they are, without augmentation.
+    private func fitStem(_ network: Network) throws {
         guard let stem = network.tensors.first(where: { $0.name == "stem.conv.weight" && $0.kind == .buffer }) else {
             return
         }
-        let count = min(5000, source.count)
+        let count = min(5000, division.train.count)
+        let chain = try preparation()
+        let selection = Array(division.train.prefix(count))
+        let source = ChainSource(
+            try filtered(try dataset.images("train").selecting(selection), by: chain),
+            selection: Array(0..<count), chain: chain)
         var images = [Float](repeating: 0, count: count * network.input.count)
         var labels = [Int32](repeating: 0, count: count)
         var random = SeededGenerator(settings.seed)
         try images.withUnsafeMutableBufferPointer { images in
             try source.fill(
-                images.baseAddress!, labels: &labels, indices: Array(0..<source.count).prefix(count), epoch: 0,
-                random: &random)
+                images.baseAddress!, labels: &labels, indices: Array(0..<count)[...], epoch: 0, random: &random)
         }
         let filters = Whitening.filters(images, count: count, network.input, kernel: stem.shape[0])
         guard filters.count == stem.count else {

@@ -85,7 +85,9 @@ import Testing
             return
         }
         #expect(
-            settings.keys.sorted() == ["bnEpsilon", "bnMomentum", "channels", "dropBlock", "hidden", "keep", "kernels"])
+            settings.keys.sorted() == [
+                "activation", "bnEpsilon", "bnMomentum", "channels", "dropBlock", "hidden", "keep", "kernels",
+            ])
         #expect(settings["keep"]?.double == 0.75 && settings["bnMomentum"]?.double == 0.997)
         #expect(try Architectures.resolved(network.definition) == network.definition)
     }

@@ -32,38 +32,80 @@ typedef struct {
     float scale;    /* factor on the gradient, from clipping */
 } ck_adam_settings;
 
+/* What an activation does to x: nothing; max(0, x); x * sigmoid(linear*x + cubic*x^3), which is SiLU for (1, 0) and GELU in
+ * its tanh form for (1.5957691, 0.0713548). */
+enum { CK_NO_ACTIVATION, CK_RELU, CK_GATE };
+typedef struct {
+    int kind;
+    float linear, cubic;
+} ck_activation;
+
+/* What follows a convolution while its results are at hand: scale[c] (NULL is 1) and shift[c] (NULL is 0), then an
+ * activation. */
+typedef struct {
+    const float *scale, *shift;
+    ck_activation activation;
+} ck_epilogue;
+
+/* Batch norm as forward left it, by channel: activation(x*scale + shift), and the batch's mean. */
+typedef struct {
+    const float *scale, *shift, *mean;
+    ck_activation activation;
+} ck_norm;
+
+/* How Winograd's tiles lie on a map (see winograd.h): m x m pixels of the output of a k x k convolution each. */
+typedef struct {
+    int height, width, channels; /* of the map that is read or written */
+    int pad;                     /* zeros before the first row and column of a map that is read */
+    int down, across;            /* tiles of an image */
+    int m, k;                    /* (2, 3), (3, 3), (4, 3), (3, 2), (4, 2), (2, 5) or (4, 5) */
+} ck_wino_map;
+
+/* A map whose k x k patches are taken, with `pad` zeros around it. */
+typedef struct {
+    int height, width, channels;
+    int k, pad;
+} ck_patches;
+
 /* X(result, name, parameters, arguments) */
 #define CK_KERNELS(X)                                                                                                  \
-    /* Patches of one H x W x C image with a border of `pad` zeros, for a k x k convolution: output pixels             \
-     * [first, first + rows) of (H + 2 pad - k + 1) x (W + 2 pad - k + 1), each k*k*C floats in the order ky, kx, c. */\
-    X(void, im2col, (const float *x, int h, int w, int c, int k, int pad, int first, int rows, float *columns),        \
-      (x, h, w, c, k, pad, first, rows, columns))                                                                      \
     /* sum[c] += x, squares[c] += x*x over rows; squares may be NULL. */                                               \
     X(void, moments, (const float *x, size_t rows, int c, double *sum, double *squares), (x, rows, c, sum, squares))   \
-    /* y = x*scale[c] + shift[c], then max(0, .) when relu is set. May be in place. */                                 \
-    X(void, affine, (const float *x, float *y, size_t rows, int c, const float *scale, const float *shift, int relu),  \
-      (x, y, rows, c, scale, shift, relu))                                                                             \
-    /* Batch norm backwards, first pass: sum[c] += dy, product[c] += dy*(x - mean[c]). */                              \
+    /* y = activation(x*scale[c] + shift[c]) + add; activation and add may be NULL. May be in place. */                 \
+    X(void, affine,                                                                                                    \
+      (const float *x, const float *add, float *y, size_t rows, int c, const float *scale, const float *shift,         \
+       const ck_activation *activation),                                                                               \
+      (x, add, y, rows, c, scale, shift, activation))                                                                  \
+    /* Batch norm backwards, first pass, with g the gradient of x*scale + shift: sum[c] += g,                          \
+     * product[c] += g*(x - mean[c]). */                                                                               \
     X(void, norm_sums,                                                                                                 \
-      (const float *x, const float *dy, size_t rows, int c, const float *mean, double *sum, double *product),          \
-      (x, dy, rows, c, mean, sum, product))                                                                            \
-    /* Batch norm backwards, second pass: dx = a[c]*dy + b[c]*x + d[c]; dx may be dy. */                               \
+      (const float *x, const float *dy, size_t rows, int c, const ck_norm *norm, double *sum, double *product),        \
+      (x, dy, rows, c, norm, sum, product))                                                                            \
+    /* Batch norm backwards, second pass: dx = a[c]*g + b[c]*x + d[c]; dx may be dy. */                                \
     X(void, norm_apply,                                                                                                \
-      (const float *x, const float *dy, float *dx, size_t rows, int c, const float *a, const float *b,                 \
-       const float *d),                                                                                                \
-      (x, dy, dx, rows, c, a, b, d))                                                                                   \
+      (const float *x, const float *dy, float *dx, size_t rows, int c, const ck_norm *norm, const float *a,            \
+       const float *b, const float *d),                                                                                \
+      (x, dy, dx, rows, c, norm, a, b, d))                                                                             \
     /* 2 x 2 maximum, stride 2, of one image; `which` (0..3, may be NULL) remembers the first largest. What an odd side\
      * leaves over is in no square. */                                                                                 \
     X(void, maxpool, (const float *x, int h, int w, int c, float *y, uint8_t *which), (x, h, w, c, y, which))          \
     X(void, maxpool_back, (const float *dy, const uint8_t *which, int h, int w, int c, float *dx),                     \
       (dy, which, h, w, c, dx))                                                                                        \
-    /* In place: x = max(0, x); and dy = y > 0 ? dy : 0. */                                                            \
-    X(void, relu, (float *x, size_t n), (x, n))                                                                        \
-    X(void, relu_back, (const float *y, float *dy, size_t n), (y, dy, n))                                              \
-    /* y = x * sigmoid(linear*x + cubic*x^3): SiLU for (1, 0), GELU in its tanh form for (1.5957691, 0.0713548). */    \
-    X(void, gate, (const float *x, float *y, size_t n, float linear, float cubic), (x, y, n, linear, cubic))           \
-    X(void, gate_back, (const float *x, const float *dy, float *dx, size_t n, float linear, float cubic),              \
-      (x, dy, dx, n, linear, cubic))                                                                                   \
+    /* 3 x 3 maximum, stride 2, SAME: ceil(side / 2) windows, of which an odd side's first begins one pixel outside. `which`\
+     * (0..8) as above. */                                                                                             \
+    X(void, maxpool3, (const float *x, int h, int w, int c, float *y, uint8_t *which), (x, h, w, c, y, which))         \
+    X(void, maxpool3_back, (const float *dy, const uint8_t *which, int h, int w, int c, float *dx),                    \
+      (dy, which, h, w, c, dx))                                                                                        \
+    /* y = f(x), dx = dy * f'(x); y may be x, dx may be dy. */                                                         \
+    X(void, apply_activation, (const float *x, float *y, size_t n, const ck_activation *f), (x, y, n, f))                    \
+    X(void, apply_activation_back, (const float *x, const float *dy, float *dx, size_t n, const ck_activation *f),           \
+      (x, dy, dx, n, f))                                                                                               \
+    /* Depthwise convolution of one image, k x k (1, 3, 5 or 7), SAME; filters k*k x c; `flip` rotates them. */        \
+    X(void, depthwise, (const float *x, const float *weights, int h, int w, int c, int k, int flip, float *y),         \
+      (x, weights, h, w, c, k, flip, y))                                                                               \
+    /* gradient of the filters += that of one image. */                                                                \
+    X(void, depthwise_filters, (const float *x, const float *dy, int h, int w, int c, int k, float *gradient),         \
+      (x, dy, h, w, c, k, gradient))                                                                                   \
     /* The largest plus the mean of each channel of one image; `which` remembers the first pixel with the largest. */  \
     X(void, global_pool, (const float *x, int pixels, int c, float *y, int32_t *which), (x, pixels, c, y, which))      \
     X(void, global_pool_back, (const float *dy, const int32_t *which, int pixels, int c, float *dx),                   \
@@ -88,6 +130,9 @@ typedef struct {
     X(void, product,                                                                                                   \
       (int m, int n, int k, const float *a, ptrdiff_t lda, const float *b, float *c, ptrdiff_t ldc, int add),          \
       (m, n, k, a, lda, b, c, ldc, add))                                                                               \
+    /* y = activation(y*scale + shift) of rows that are `ld` apart, in place. */                                       \
+    X(void, finish_rows, (float *y, size_t rows, int c, ptrdiff_t ld, const ck_epilogue *epilogue),                     \
+      (y, rows, c, ld, epilogue))                                                                                      \
     /* c[m x n] = a[m x k] * b[k x n], or (transposed) b[n x k], for a b that is used once. Rows as in `product`. */   \
     X(void, product_once,                                                                                              \
       (int m, int n, int k, const float *a, ptrdiff_t lda, const float *b, ptrdiff_t ldb, int transposed, float *c,    \
@@ -97,21 +142,36 @@ typedef struct {
     X(void, product_columns,                                                                                           \
       (int m, int n, int k, const float *a, const float *b, float *c, ptrdiff_t ldc, int add),                         \
       (m, n, k, a, b, c, ldc, add))                                                                                    \
-    /* Winograd's convolutions of m x m pixels at a time, k x k: (m, k) is (2, 3), (3, 3), (4, 3) or (2, 5), a = m + k - 1;\
-     * see winograd.h. Filters k x k x inputs x outputs, for input channels [first, last), to a*a packed right operands. */\
+    /* A map with its border: (height + 2 pad) x (width + 2 pad) x channels. */                                        \
+    X(void, border, (const float *x, const ck_patches *p, float *padded), (x, p, padded))                              \
+    /* y[rows x n] = patches of the output pixels [first, first + rows) of one bordered map * b, k*k*channels x n in the\
+     * order ky, kx, c, packed. */                                                                                     \
+    X(void, patch_product,                                                                                             \
+      (const float *padded, const ck_patches *p, int first, int rows, int n, const float *b, float *y),                \
+      (padded, p, first, rows, n, b, y))                                                                               \
+    /* gradient[k*k*channels x n] += sum over the output pixels of one bordered map of patch * dy (packed). */         \
+    X(void, patch_gradient, (const float *padded, const ck_patches *p, int n, const float *dy, float *gradient),       \
+      (padded, p, n, dy, gradient))                                                                                    \
+    /* Winograd's filters k x k x inputs x outputs, for input channels [first, last), to a*a packed right operands. */ \
     X(void, wino_filters, (const float *w, int m, int k, int inputs, int outputs, int first, int last, float *u),      \
       (w, m, k, inputs, outputs, first, last, u))                                                                      \
     /* The other way for gradients: du is a*a times inputs x outputs, rounded up to whole panels. */                   \
     X(void, wino_filters_back, (const float *du, int m, int k, int inputs, int outputs, int first, int last, float *dw),\
       (du, m, k, inputs, outputs, first, last, dw))                                                                    \
-    /* Tiles [first, first + tiles) of images to a*a left operands of tiles x c, by rows (panel 0) or packed into panels. */\
-    X(void, wino_tiles, (const float *x, int h, int w, int c, int m, int k, int first, int tiles, int panel, float *v),\
-      (x, h, w, c, m, k, first, tiles, panel, v))                                                                      \
-    /* a*a products of tiles x c to the output's pixels; and the gradient of pixels to a*a packed right operands. */   \
-    X(void, wino_pixels, (const float *products, int h, int w, int c, int m, int k, int first, int tiles, float *y),   \
-      (products, h, w, c, m, k, first, tiles, y))                                                                      \
-    X(void, wino_pixels_back, (const float *dy, int h, int w, int c, int m, int k, int first, int tiles, float *products),\
-      (dy, h, w, c, m, k, first, tiles, products))                                                                     \
+    /* Tiles [first, first + tiles) of a map that is read, which are the first ones of a block. `panel` 0: to a*a left \
+     * operands of block x c, by rows; else to a*a times panels of `panel` channels, in each the tiles one behind the  \
+     * other, missing channels 0. */                                                                                   \
+    X(void, wino_tiles,                                                                                                \
+      (const float *x, const ck_wino_map *map, int first, int tiles, int block, int panel, float *v),                  \
+      (x, map, first, tiles, block, panel, v))                                                                         \
+    /* The first tiles of a*a products of block x c to the pixels of a map that is written; the epilogue may be NULL. */\
+    X(void, wino_pixels,                                                                                               \
+      (const float *products, const ck_wino_map *map, int first, int tiles, int block, const ck_epilogue *epilogue,    \
+       float *y),                                                                                                      \
+      (products, map, first, tiles, block, epilogue, y))                                                                      \
+    /* Its transpose: the gradient of pixels to a*a packed right operands of tiles x c. */                             \
+    X(void, wino_pixels_back, (const float *dy, const ck_wino_map *map, int first, int tiles, float *products),        \
+      (dy, map, first, tiles, products))                                                                               \
     X(void, adam, (float *p, const float *g, float *m, float *v, size_t n, const ck_adam_settings *settings),                   \
       (p, g, m, v, n, settings))
 
@@ -133,6 +193,15 @@ size_t ck_spread_blocks(const uint8_t *seeds, int h, int w, int c, int block, ui
 /* k x k x I x O filters -> k x k x O x I, rotated by 180 degrees, for outputs [first, last) of the k*k positions:
  * the filters with which backward-data is a forward convolution. */
 void ck_rotate_filters(const float *w, int k, int inputs, int outputs, int first, int last, float *rotated);
+
+/* Tells the processor that its thread waits for another one. */
+static inline void ck_pause(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
 
 /* to[column][row] = from[row][column] */
 void ck_transpose(const float *from, int rows, int columns, float *to);

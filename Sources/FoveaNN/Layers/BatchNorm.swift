@@ -7,6 +7,9 @@ import Glibc
 /// inference uses the running ones. The running averages' momentum rises to its value, min(momentum, (1+t)/(10+t)) at
 /// step t, so that a short training does not evaluate with the statistics of its start.
 ///
+/// An activation that follows is part of it: neither pass needs memory for what lies between, and backward computes that
+/// again.
+///
 /// `affine: false` leaves out scale and shift: before the first convolution nobody would otherwise need that
 /// convolution's backward-data.
 final class BatchNorm: Layer {
@@ -20,6 +23,8 @@ final class BatchNorm: Layer {
     private let channels: Int
     private var memory: LayerMemory?
     private var folded = false
+    /// What follows, if anything.
+    var activation: Activation?
 
     init(_ name: String, input: Shape, momentum: Double = 0.997, epsilon: Double = 1e-5, affine: Bool = true) {
         self.name = name
@@ -68,7 +73,25 @@ final class BatchNorm: Layer {
         return (first, second)
     }
 
+    /// Inference's scale and shift from the running statistics.
+    func fold() -> (scale: Floats, shift: Floats) {
+        let (scale, shift, tensors) = (own(0), own(1), memory!.tensors)
+        guard !folded else { return (scale, shift) }
+        for c in 0..<channels {
+            let inverse = Float(1 / (Double(tensors[1][c]) + epsilon).squareRoot())
+            scale[c] = inverse * (affine ? tensors[2][c] : 1)
+            shift[c] = (affine ? tensors[3][c] : 0) - tensors[0][c] * scale[c]
+        }
+        folded = true
+        return (scale, shift)
+    }
+
     func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass) {
+        forward(x, adding: nil, y, count: count, pass)
+    }
+
+    /// y = activation(norm(x)) + more.
+    func forward(_ x: Floats, adding more: Floats?, _ y: Floats, count: Int, _ pass: Pass) {
         let tensors = memory!.tensors
         let (scale, shift, mean, inverse) = (own(0), own(1), own(2), own(3))
         let (pixels, size, c) = (input.pixels, input.count, Int32(channels))
@@ -91,28 +114,31 @@ final class BatchNorm: Layer {
                 shift[c] = (affine ? tensors[3][c] : 0) - mean[c] * scale[c]
             }
             folded = false
-        } else if !folded {
-            for c in 0..<channels {
-                let inverse = Float(1 / (Double(tensors[1][c]) + epsilon).squareRoot())
-                scale[c] = inverse * (affine ? tensors[2][c] : 1)
-                shift[c] = (affine ? tensors[3][c] : 0) - tensors[0][c] * scale[c]
-            }
-            folded = true
+        } else {
+            _ = fold()
         }
+        let kernel = activation?.kernel ?? Activation.identity
         pass.pool.split(count) { _, images in
             let first = images.lowerBound * size
-            ck_affine(x + first, y + first, images.count * pixels, c, scale, shift, 0)
+            withUnsafePointer(to: kernel) {
+                ck_affine(
+                    x + first, more.map { $0 + first }, y + first, images.count * pixels, c, scale, shift, $0)
+            }
         }
     }
 
     /// With x̂ = (x−μ)/σ over m rows: dx = γ/σ · (dy − mean(dy) − x̂·mean(dy·x̂)).
     func backward(_ x: Floats, _ dy: Floats, _ dx: Floats?, count: Int, _ pass: Pass) {
         let (mean, inverse, a, b, d) = (own(2), own(3), own(4), own(5), own(6))
+        let norm = ck_norm(
+            scale: own(0), shift: own(1), mean: mean, activation: activation?.kernel ?? Activation.identity)
         let (pixels, size, c) = (input.pixels, input.count, Int32(channels))
         let rows = Double(count * pixels)
         let sums = reduce(count: count, pass) { images, sum, product in
             let first = images.lowerBound * size
-            ck_norm_sums(x + first, dy + first, images.count * pixels, c, mean, sum, product)
+            withUnsafePointer(to: norm) {
+                ck_norm_sums(x + first, dy + first, images.count * pixels, c, $0, sum, product)
+            }
         }
         for c in 0..<channels {
             let (sum, product) = (sums.first[c], sums.second[c])
@@ -131,7 +157,9 @@ final class BatchNorm: Layer {
         guard let dx else { return }
         pass.pool.split(count) { _, images in
             let first = images.lowerBound * size
-            ck_norm_apply(x + first, dy + first, dx + first, images.count * pixels, c, a, b, d)
+            withUnsafePointer(to: norm) {
+                ck_norm_apply(x + first, dy + first, dx + first, images.count * pixels, c, $0, a, b, d)
+            }
         }
     }
 }

@@ -6,12 +6,16 @@ final class Convolution: Layer {
     let name: String
     let input: Shape
     let output: Shape
-    let tensors: [TensorSpecification]
+    private(set) var tensors: [TensorSpecification]
     private let algorithm: any ConvolutionAlgorithm
     private let mode: Mode
     private var memory: LayerMemory?
-    private let ones: [Float]
+    private let hasBias: Bool
     private var stale = true
+    private var algorithmFloats = 0
+    /// In inference: a batch norm that follows, and an activation.
+    private var norm: BatchNorm?
+    var activation: Activation?
 
     /// How the filters begin, and whether they are learned.
     enum Filters: Sendable {
@@ -40,7 +44,7 @@ final class Convolution: Layer {
         let shape = ConvolutionShape(
             height: input.height, width: input.width, inputs: input.channels, outputs: channels, kernel: kernel)
         output = Shape(height: shape.outputHeight, width: shape.outputWidth, channels: channels)
-        algorithm = (method ?? .best(for: shape)).make(shape)
+        algorithm = (method ?? .best(for: shape)).make(shape, mode: mode)
         let area = kernel * kernel
         tensors =
             [
@@ -55,38 +59,61 @@ final class Convolution: Layer {
             + (bias
                 ? [TensorSpecification(name: "\(name).bias", shape: [channels], kind: .parameter, start: .constant(0))]
                 : [])
-        ones = [Float](repeating: 1, count: channels)
+        hasBias = bias
     }
 
-    func needs(maxBatch: Int, mode: Mode) -> LayerNeeds { algorithm.needs(mode: mode) }
+    /// Takes a batch norm that follows, with its tensors, in inference; false where it cannot.
+    func follow(_ norm: BatchNorm) -> Bool {
+        guard mode == .inference, self.norm == nil, activation == nil, !hasBias else { return false }
+        self.norm = norm
+        tensors += norm.tensors
+        return true
+    }
+
+    func needs(maxBatch: Int, mode: Mode) -> LayerNeeds {
+        var needs = algorithm.needs(mode: mode)
+        algorithmFloats = (needs.own + 15) / 16 * 16
+        needs.own = algorithmFloats + (norm?.needs(maxBatch: maxBatch, mode: mode).own ?? 0)
+        return needs
+    }
 
     func bind(_ memory: LayerMemory) {
         self.memory = memory
         algorithm.bind(filters: memory.tensors[0], own: memory.own)
+        let before = tensors.count - (norm?.tensors.count ?? 0)
+        norm?.bind(
+            LayerMemory(
+                tensors: Array(memory.tensors[before...]), gradients: [], own: memory.own + algorithmFloats))
     }
 
-    func parametersChanged() { stale = true }
+    func parametersChanged() {
+        stale = true
+        norm?.parametersChanged()
+    }
 
     func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass) {
         if stale {
             algorithm.filtersChanged(pass.pool, mode: mode)
             stale = false
         }
-        algorithm.forward(x, y, count: count, pass)
-        guard tensors.count > 1, let bias = memory?.tensors[1] else { return }
-        let pixels = output.pixels
-        let channels = output.channels
-        pass.pool.split(count) { _, images in
-            let start = y + images.lowerBound * pixels * channels
-            ck_affine(start, start, images.count * pixels, Int32(channels), ones, bias, 0)
+        guard hasBias || norm != nil || activation != nil else {
+            return algorithm.forward(x, y, count: count, nil, pass)
         }
+        var epilogue = ck_epilogue(scale: nil, shift: nil, activation: activation?.kernel ?? Activation.identity)
+        if let norm {
+            let folded = norm.fold()
+            (epilogue.scale, epilogue.shift) = (UnsafePointer(folded.scale), UnsafePointer(folded.shift))
+        } else if hasBias {
+            epilogue.shift = UnsafePointer(memory!.tensors[1])
+        }
+        withUnsafePointer(to: epilogue) { algorithm.forward(x, y, count: count, $0, pass) }
     }
 
     func backward(_ x: Floats, _ dy: Floats, _ dx: Floats?, count: Int, _ pass: Pass) {
         if let gradient = memory?.gradients[0] {
             algorithm.backwardFilters(x, dy, gradient, count: count, pass)
         }
-        if tensors.count > 1, let gradient = memory?.gradients[1] {
+        if hasBias, let gradient = memory?.gradients[1] {
             sumColumns(dy, rows: count * output.pixels, channels: output.channels, gradient)
         }
         if let dx { algorithm.backwardData(dy, dx, count: count, pass) }

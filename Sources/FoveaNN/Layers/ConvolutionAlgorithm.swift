@@ -1,3 +1,7 @@
+import CKernels
+
+typealias Epilogue = UnsafePointer<ck_epilogue>
+
 /// How a convolution is computed: THE SEAM for faster ones.
 ///
 /// A convolution layer asks `ConvolutionMethod.best` once, when the network is built. A new algorithm is a new type and a
@@ -11,8 +15,8 @@ protocol ConvolutionAlgorithm: AnyObject {
     func bind(filters: Floats, own: Floats)
     func filtersChanged(_ pool: ThreadPool, mode: Mode)
 
-    /// y[N,H',W',O] = x[N,H,W,I] ∗ filters[k,k,I,O].
-    func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass)
+    /// y[N,H',W',O] = x[N,H,W,I] ∗ filters[k,k,I,O], then what the epilogue says.
+    func forward(_ x: Floats, _ y: Floats, count: Int, _ epilogue: Epilogue?, _ pass: Pass)
     /// dx = dy ∗ rotated filters.
     func backwardData(_ dy: Floats, _ dx: Floats, count: Int, _ pass: Pass)
     /// d filters, overwritten.
@@ -65,11 +69,11 @@ package enum ConvolutionMethod: Sendable, CaseIterable {
         WinogradConvolution.suits(shape) ? .winograd : .matrix
     }
 
-    func make(_ shape: ConvolutionShape) -> any ConvolutionAlgorithm {
+    func make(_ shape: ConvolutionShape, mode: Mode) -> any ConvolutionAlgorithm {
         switch self {
         case .naive: NaiveConvolution(shape)
         case .matrix: MatrixConvolution(shape)
-        case .winograd: WinogradConvolution(shape)
+        case .winograd: WinogradConvolution(shape, mode: mode)
         }
     }
 }

@@ -10,20 +10,31 @@ final class Dropout: Layer {
     let input: Shape
     var output: Shape { input }
     var inPlace: Bool { true }
-    private let keep: Double
+    private let keep: Keep
     private let block: Int
     private let salt: UInt64
+
+    /// The probability that an element stays: at first, and less by `fall` each epoch, down to `least`.
+    struct Keep: Sendable {
+        var first: Double
+        var fall = 0.0
+        var least: Double?
+
+        func at(_ epoch: Int) -> Double { max(least ?? 0, first - fall * Double(epoch)) }
+        var isAlwaysOne: Bool { first == 1 && fall == 0 }
+    }
     private let mode: Mode
     private var mask: UnsafeMutablePointer<UInt8>?
     private var scales: [Float] = []
 
     /// - Parameters:
-    ///   - keep: the probability that an element stays, in (0, 1].
+    ///   - keep: the probability that an element stays, always in (0, 1].
     ///   - block: the square's side; 1 is dropout by element, normalised as dropout is.
-    init(_ name: String, input: Shape, keep: Double, block: Int = 1, salt: UInt64, mode: Mode) throws(ShapeError) {
-        guard keep > 0, keep <= 1, block >= 1 else {
+    init(_ name: String, input: Shape, keep: Keep, block: Int = 1, salt: UInt64, mode: Mode) throws(ShapeError) {
+        let least = keep.least ?? keep.first
+        guard least > 0, least <= keep.first, keep.first <= 1, keep.fall >= 0, block >= 1 else {
             throw ShapeError(
-                "\(name) (dropout)", given: "keep \(keep), block \(block)",
+                "\(name) (dropout)", given: "keep \(keep.first), at least \(least), block \(block)",
                 expected: "keep in (0, 1] and a block of at least 1")
         }
         self.name = name
@@ -35,7 +46,7 @@ final class Dropout: Layer {
     }
 
     func needs(maxBatch: Int, mode: Mode) -> LayerNeeds {
-        guard mode == .training, keep < 1 else { return LayerNeeds() }
+        guard mode == .training, !keep.isAlwaysOne else { return LayerNeeds() }
         return LayerNeeds(own: (maxBatch * input.count + 3) / 4, scratch: (input.count + 3) / 4)
     }
 
@@ -45,13 +56,14 @@ final class Dropout: Layer {
 
     /// The probability that an element is the centre of a cleared square; equation 1 of the paper, for centres
     /// anywhere on the map.
-    private var seedKeep: Double { 1 - (1 - keep) / Double(block * block) }
+    private func seedKeep(_ keep: Double) -> Double { 1 - (1 - keep) / Double(block * block) }
 
     func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass) {
+        let keep = keep.at(pass.epoch)
         guard pass.training, keep < 1, let mask else { return }
         if scales.count < count { scales = [Float](repeating: 1, count: count) }
-        let (input, block, keep) = (input, block, keep)
-        let threshold = UInt32(min(4_294_967_295, seedKeep * 4_294_967_296))
+        let (input, block) = (input, block)
+        let threshold = UInt32(min(4_294_967_295, seedKeep(keep) * 4_294_967_296))
         let (seed, step, salt) = (pass.seed, UInt64(pass.step), salt)
         scales.withUnsafeMutableBufferPointer { scales in
             let scales = scales.baseAddress!
@@ -79,7 +91,7 @@ final class Dropout: Layer {
     }
 
     func backward(_ x: Floats, _ dy: Floats, _ dx: Floats?, count: Int, _ pass: Pass) {
-        guard pass.training, keep < 1, let mask else { return }
+        guard pass.training, keep.at(pass.epoch) < 1, let mask else { return }
         let size = input.count
         scales.withUnsafeBufferPointer { scales in
             let scales = scales.baseAddress!

@@ -12,7 +12,6 @@ final class FullyConnected: Layer {
     let tensors: [TensorSpecification]
     private let inputs: Int
     private let outputs: Int
-    private let ones: [Float]
     private var memory: LayerMemory?
 
     /// How W begins.
@@ -41,7 +40,6 @@ final class FullyConnected: Layer {
             + (bias
                 ? [TensorSpecification(name: "\(name).bias", shape: [outputs], kind: .parameter, start: .constant(0))]
                 : [])
-        ones = [Float](repeating: 1, count: outputs)
     }
 
     /// Packed images and gradients of the outputs.
@@ -59,7 +57,11 @@ final class FullyConnected: Layer {
                 Int32(count), Int32(range.count), Int32(inputs), x, inputs, w + range.lowerBound, outputs, 0,
                 y + range.lowerBound, outputs)
         }
-        if tensors.count > 1 { ck_affine(y, y, count, Int32(outputs), ones, memory!.tensors[1], 0) }
+        if tensors.count > 1 {
+            let bias = ck_epilogue(
+                scale: nil, shift: UnsafePointer(memory!.tensors[1]), activation: Activation.identity)
+            withUnsafePointer(to: bias) { ck_finish_rows(y, count, Int32(outputs), outputs, $0) }
+        }
     }
 
     func backward(_ x: Floats, _ dy: Floats, _ dx: Floats?, count: Int, _ pass: Pass) {

@@ -104,7 +104,49 @@ struct Pass {
     let partial: [Floats]
     /// Training steps already made with this network, and what randomness is drawn from.
     var step = 0
+    /// Epochs already finished.
+    var epoch = 0
     var seed: UInt64 = 0
+    /// Told how long each layer takes, where somebody measures.
+    var clock: LayerClock?
+}
+
+/// Seconds that each layer has taken, by name, in the order of their first call. For measurements.
+package final class LayerClock {
+    package struct Line {
+        package let name: String
+        package var forward = 0.0
+        package var backward = 0.0
+    }
+    package private(set) var lines: [Line] = []
+    private var places: [String: Int] = [:]
+
+    package init() {}
+
+    func time(_ name: String, _ part: WritableKeyPath<Line, Double>, _ body: () -> Void) {
+        let start = seconds()
+        body()
+        let place = places[name] ?? lines.count
+        if place == lines.count {
+            places[name] = place
+            lines.append(Line(name: name))
+        }
+        lines[place][keyPath: part] += seconds() - start
+    }
+}
+
+extension Layer {
+    /// `forward`, under the clock.
+    func run(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass) {
+        guard let clock = pass.clock else { return forward(x, y, count: count, pass) }
+        clock.time(name, \.forward) { forward(x, y, count: count, pass) }
+    }
+
+    /// `backward`, under the clock.
+    func runBack(_ x: Floats, _ dy: Floats, _ dx: Floats?, count: Int, _ pass: Pass) {
+        guard let clock = pass.clock else { return backward(x, dy, dx, count: count, pass) }
+        clock.time(name, \.backward) { backward(x, dy, dx, count: count, pass) }
+    }
 }
 
 /// Images that inference takes at a time through all layers on each thread: their activations stay in cache. The

@@ -3,13 +3,12 @@ package final class LayerProbe {
     package enum Kind: Sendable {
         /// `method` nil is what a network would choose.
         case convolution(channels: Int, kernel: Int, bias: Bool = false, method: ConvolutionMethod? = nil)
-        case maxPool
-        case batchNorm(affine: Bool = true, momentum: Double = 0.997)
-        case relu
+        case maxPool(window: Int = 2)
+        case depthwise(kernel: Int, naive: Bool = false)
+        case batchNorm(affine: Bool = true, momentum: Double = 0.997, activation: Activation? = nil)
+        case activation(Activation)
         case fullyConnected(outputs: Int, bias: Bool = false)
         case dropout(keep: Double, block: Int = 1)
-        case silu
-        case gelu
         case globalPool
         case scale(Float)
         /// x + SiLU(BN(conv 3×3)), then dropout in place where `keep` is below 1.
@@ -39,16 +38,16 @@ package final class LayerProbe {
                 try Convolution(
                     "probe", input: input, channels: channels, kernel: kernel, bias: bias, mode: mode,
                     method: method)
-            case .maxPool: try MaxPool("probe", input: input, mode: mode)
-            case .batchNorm(let affine, let momentum):
-                BatchNorm("probe", input: input, momentum: momentum, affine: affine)
-            case .relu: ReLU("probe", input: input)
+            case .maxPool(let window): try MaxPool("probe", input: input, window: window, mode: mode)
+            case .depthwise(let kernel, let naive):
+                try DepthwiseConvolution("probe", input: input, kernel: kernel, naive: naive)
+            case .batchNorm(let affine, let momentum, let activation):
+                Self.norm(input, momentum: momentum, affine: affine, activation)
+            case .activation(let kind): ActivationLayer("probe", input: input, kind: kind)
             case .fullyConnected(let outputs, let bias):
                 try FullyConnected("probe", input: input, outputs: outputs, bias: bias)
             case .dropout(let keep, let block):
-                try Dropout("probe", input: input, keep: keep, block: block, salt: 7, mode: mode)
-            case .silu: SmoothActivation("probe", input: input, kind: .silu)
-            case .gelu: SmoothActivation("probe", input: input, kind: .gelu)
+                try Dropout("probe", input: input, keep: .init(first: keep), block: block, salt: 7, mode: mode)
             case .globalPool: GlobalPool("probe", input: input)
             case .scale(let factor): Scale("probe", input: input, factor: factor)
             case .residual(let keep):
@@ -74,12 +73,18 @@ package final class LayerProbe {
         layer.bind(memory)
     }
 
+    private static func norm(_ input: Shape, momentum: Double, affine: Bool, _ activation: Activation?) -> BatchNorm {
+        let norm = BatchNorm("probe", input: input, momentum: momentum, affine: affine)
+        norm.activation = activation
+        return norm
+    }
+
     private static func branch(_ input: Shape, keep: Double, mode: Mode) throws(ShapeError) -> [any Layer] {
         var stack = LayerStack(input: input, mode: mode)
         try stack.convolution("probe.conv", channels: input.channels, kernel: 3)
         stack.batchNorm("probe.norm", momentum: 0.9, epsilon: 1e-5)
         stack.activation("probe.silu", .silu)
-        try stack.dropout("probe.dropout", keep: keep)
+        try stack.dropout("probe.dropout", keep: .init(first: keep))
         return stack.layers
     }
 

@@ -1,15 +1,16 @@
 import CKernels
 import Glibc
 
-/// Convolution as matrix products: patches of a few hundred output pixels are written side by side (im2col) into a
-/// block that stays in cache, and multiplied with the packed filters.
+/// Convolution as a matrix product whose left operand is the map itself: a patch of k×k pixels is k runs of k·I floats, so
+/// that nothing needs to be copied but, for k above 1, the map into one with a border of zeros. For 1×1, for few channels
+/// (7×7 on an RGB image), and wherever Winograd's transforms would not pay.
 ///
 /// ```
-///   columns [rows × k·k·I]  ·  filters [k·k·I × O]  =  y [rows × O]      rows = output pixels, image after image
+///   patches [pixels × k·k·I]  ·  filters [k·k·I × O]  =  y [pixels × O]
 /// ```
 ///
-/// Backward-data is the same with dy and rotated filters; backward-filters is columnsᵀ · dy, summed per thread and
-/// then over threads in order. A row's result does not depend on the rows around it, hence an image's not on its batch.
+/// Backward-data is the same with dy and rotated filters; backward-filters is patchesᵀ · dy, summed per thread and then
+/// over threads in order. A pixel's result does not depend on the pixels around it, hence an image's not on its batch.
 final class MatrixConvolution: ConvolutionAlgorithm {
     let shape: ConvolutionShape
     private var filters: Floats?
@@ -18,22 +19,31 @@ final class MatrixConvolution: ConvolutionAlgorithm {
 
     init(_ shape: ConvolutionShape) { self.shape = shape }
 
-    /// Output pixels in a block.
-    private func rows(patch: Int) -> Int { max(24, min(252, (1 << 17) / patch / 12 * 12)) }
     private var area: Int { shape.kernel * shape.kernel }
     private var packedFloats: Int { shape.patch * Panels.right(shape.outputs) }
     private var rotated: Floats { own! + packedFloats }
     private var packedRotated: Floats { own! + packedFloats + shape.filters }
 
-    func needs(mode: Mode) -> LayerNeeds {
-        let forward = rows(patch: shape.patch) * shape.patch
-        guard mode == .training else { return LayerNeeds(own: packedFloats, scratch: forward) }
-        let back = area * shape.outputs
-        let gradient = rows(patch: shape.patch) * (Panels.left(shape.patch) + Panels.right(shape.outputs))
-        return LayerNeeds(
-            own: packedFloats + shape.filters + back * Panels.right(shape.inputs),
-            scratch: max(forward + gradient, rows(patch: back) * back), partial: shape.filters)
+    /// Floats of a map with its border.
+    private func bordered(_ s: ConvolutionShape) -> Int {
+        s.kernel == 1 ? 0 : (s.height + 2 * s.pad) * (s.width + 2 * s.pad) * s.inputs
     }
+
+    func needs(mode: Mode) -> LayerNeeds {
+        let forward = bordered(shape)
+        guard mode == .training else { return LayerNeeds(own: packedFloats, scratch: forward) }
+        // 1×1: blocks of pixels of both operands; else the map and dy of an image.
+        let gradient =
+            shape.kernel == 1
+            ? Self.block * (Panels.left(shape.inputs) + Panels.right(shape.outputs))
+            : forward + shape.pixels * Panels.right(shape.outputs)
+        return LayerNeeds(
+            own: packedFloats + shape.filters + area * shape.outputs * Panels.right(shape.inputs),
+            scratch: max(gradient, bordered(shape.backward)), partial: shape.filters)
+    }
+
+    /// Pixels of a block of a 1×1 convolution.
+    private static let block = 252
 
     func bind(filters: Floats, own: Floats) { (self.filters, self.own) = (filters, own) }
 
@@ -50,67 +60,51 @@ final class MatrixConvolution: ConvolutionAlgorithm {
         ck_pack(rotated, s.inputs, Int32(area * s.outputs), Int32(s.inputs), ck_columns(), packedRotated)
     }
 
-    /// Calls `body(patches, first row over all images, rows)` for each block of `range`; the patches of a 1×1
-    /// convolution are the pixels themselves.
-    private func eachBlock(
-        _ x: Floats, _ s: ConvolutionShape, range: Range<Int>, _ scratch: Floats,
-        _ body: (_ columns: Floats, _ firstRow: Int, _ rows: Int) -> Void
-    ) {
-        let patch = s.patch
-        let most = rows(patch: patch)
-        for start in stride(from: range.lowerBound, to: range.upperBound, by: most) {
-            let end = min(start + most, range.upperBound)
-            if s.kernel == 1 {
-                body(x + start * s.inputs, start, end - start)
-                continue
-            }
-            var row = start
-            while row < end {
-                let (image, pixel) = row.quotientAndRemainder(dividingBy: s.pixels)
-                let here = min(end - row, s.pixels - pixel)
-                ck_im2col(
-                    x + image * s.height * s.width * s.inputs, Int32(s.height), Int32(s.width), Int32(s.inputs),
-                    Int32(s.kernel), Int32(s.pad), Int32(pixel), Int32(here), scratch + (row - start) * patch)
-                row += here
-            }
-            body(scratch, start, end - start)
-        }
-    }
-
     private func convolve(
-        _ x: Floats, _ s: ConvolutionShape, packed: Floats, _ y: Floats, count: Int, _ pass: Pass
+        _ x: Floats, _ s: ConvolutionShape, packed: Floats, _ y: Floats, count: Int, _ epilogue: Epilogue?, _ pass: Pass
     ) {
+        // Blocks of pixels, also of several images where one has few.
         pass.pool.split(count * s.pixels, grain: 12) { thread, range in
-            eachBlock(x, s, range: range, pass.scratch[thread]) { columns, row, rows in
-                ck_product(
-                    Int32(rows), Int32(s.outputs), Int32(s.patch), columns, s.patch, packed, y + row * s.outputs,
-                    s.outputs, 0)
+            var patches = s.patches
+            var row = range.lowerBound
+            while row < range.upperBound {
+                let image = row / s.pixels
+                var rows = min(range.upperBound - row, Self.block)
+                let to = y + row * s.outputs
+                if s.kernel == 1 {
+                    ck_product(
+                        Int32(rows), Int32(s.outputs), Int32(s.inputs), x + row * s.inputs, s.inputs, packed, to,
+                        s.outputs, 0)
+                } else {
+                    rows = min(range.upperBound, (image + 1) * s.pixels) - row
+                    ck_border(x + image * s.height * s.width * s.inputs, &patches, pass.scratch[thread])
+                    ck_patch_product(
+                        pass.scratch[thread], &patches, Int32(row - image * s.pixels), Int32(rows), Int32(s.outputs),
+                        packed, to)
+                }
+                if let epilogue { ck_finish_rows(to, rows, Int32(s.outputs), s.outputs, epilogue) }
+                row += rows
             }
         }
     }
 
-    func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass) {
-        convolve(x, shape, packed: own!, y, count: count, pass)
+    func forward(_ x: Floats, _ y: Floats, count: Int, _ epilogue: Epilogue?, _ pass: Pass) {
+        convolve(x, shape, packed: own!, y, count: count, epilogue, pass)
     }
 
     func backwardData(_ dy: Floats, _ dx: Floats, count: Int, _ pass: Pass) {
-        convolve(dy, shape.backward, packed: packedRotated, dx, count: count, pass)
+        convolve(dy, shape.backward, packed: packedRotated, dx, count: count, nil, pass)
     }
 
     func backwardFilters(_ x: Floats, _ dy: Floats, _ gradient: Floats, count: Int, _ pass: Pass) {
         let s = shape
-        let most = rows(patch: s.patch)
-        pass.pool.split(count * s.pixels, grain: 12) { thread, range in
+        pass.pool.split(s.kernel == 1 ? count * s.pixels : count, grain: s.kernel == 1 ? 12 : 1) { thread, range in
             let sum = thread == 0 ? gradient : pass.partial[thread]
-            if range.isEmpty { memset(sum, 0, s.filters * 4) }
-            let left = pass.scratch[thread] + most * s.patch
-            let right = left + most * Panels.left(s.patch)
-            eachBlock(x, s, range: range, pass.scratch[thread]) { columns, row, rows in
-                ck_pack(columns, s.patch, Int32(rows), Int32(s.patch), Panels.leftWidth, left)
-                ck_pack(dy + row * s.outputs, s.outputs, Int32(rows), Int32(s.outputs), ck_columns(), right)
-                ck_product_columns(
-                    Int32(s.patch), Int32(s.outputs), Int32(rows), left, right, sum, s.outputs,
-                    row == range.lowerBound ? 0 : 1)
+            memset(sum, 0, s.filters * 4)
+            if s.kernel == 1 {
+                sumPixels(x, dy, range, pass.scratch[thread], sum)
+            } else {
+                sumImages(x, dy, range, pass.scratch[thread], sum)
             }
         }
         guard pass.pool.threads > 1 else { return }
@@ -119,5 +113,36 @@ final class MatrixConvolution: ConvolutionAlgorithm {
                 ck_add(pass.partial[thread] + range.lowerBound, gradient + range.lowerBound, range.count)
             }
         }
+    }
+
+    private func sumPixels(_ x: Floats, _ dy: Floats, _ pixels: Range<Int>, _ scratch: Floats, _ sum: Floats) {
+        let s = shape
+        let right = scratch + Self.block * Panels.left(s.inputs)
+        for row in stride(from: pixels.lowerBound, to: pixels.upperBound, by: Self.block) {
+            let rows = min(Self.block, pixels.upperBound - row)
+            ck_pack(x + row * s.inputs, s.inputs, Int32(rows), Int32(s.inputs), Panels.leftWidth, scratch)
+            ck_pack(dy + row * s.outputs, s.outputs, Int32(rows), Int32(s.outputs), ck_columns(), right)
+            ck_product_columns(Int32(s.inputs), Int32(s.outputs), Int32(rows), scratch, right, sum, s.outputs, 1)
+        }
+    }
+
+    private func sumImages(_ x: Floats, _ dy: Floats, _ images: Range<Int>, _ scratch: Floats, _ sum: Floats) {
+        let s = shape
+        var patches = s.patches
+        let right = scratch + bordered(s)
+        for image in images {
+            ck_border(x + image * s.height * s.width * s.inputs, &patches, scratch)
+            ck_pack(
+                dy + image * s.pixels * s.outputs, s.outputs, Int32(s.pixels), Int32(s.outputs), ck_columns(), right)
+            ck_patch_gradient(scratch, &patches, Int32(s.outputs), right, sum)
+        }
+    }
+}
+
+extension ConvolutionShape {
+    /// As the kernels take it.
+    fileprivate var patches: ck_patches {
+        ck_patches(
+            height: Int32(height), width: Int32(width), channels: Int32(inputs), k: Int32(kernel), pad: Int32(pad))
     }
 }

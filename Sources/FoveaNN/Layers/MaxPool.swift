@@ -1,23 +1,30 @@
 import CKernels
 
-/// The largest of each 2×2 square, stride 2; the last row or column of an odd side is left out. Ties go to the first in
-/// reading order.
+/// The largest of each window, stride 2. Ties go to the first in reading order.
+///
+/// Windows of 2×2 leave out the last row or column of an odd side. Windows of 3×3 overlap and reach beyond the border, as
+/// TensorFlow's SAME has it: ceil(side / 2) of them, the first of an odd side one pixel outside.
 final class MaxPool: Layer {
     let name: String
     let input: Shape
     let output: Shape
-    /// Which of the four won, one byte per output.
+    private let window: Int
+    /// Which place of its window won, one byte per output.
     private var which: UnsafeMutablePointer<UInt8>?
     private let mode: Mode
 
-    init(_ name: String, input: Shape, mode: Mode) throws(ShapeError) {
-        guard input.height >= 2, input.width >= 2 else {
-            throw ShapeError("\(name) (2×2 maximum)", given: "\(input)", expected: "at least 2×2 pixels")
+    init(_ name: String, input: Shape, window: Int = 2, mode: Mode) throws(ShapeError) {
+        guard window == 3 || window == 2 && input.height >= 2 && input.width >= 2 else {
+            throw ShapeError(
+                "\(name) (\(window)×\(window) maximum)", given: "\(input)",
+                expected: "at least 2×2 pixels and a window of 2 or 3")
         }
         self.name = name
         self.input = input
+        self.window = window
         self.mode = mode
-        output = Shape(height: input.height / 2, width: input.width / 2, channels: input.channels)
+        let up = window == 3 ? 1 : 0
+        output = Shape(height: (input.height + up) / 2, width: (input.width + up) / 2, channels: input.channels)
     }
 
     func needs(maxBatch: Int, mode: Mode) -> LayerNeeds {
@@ -30,9 +37,10 @@ final class MaxPool: Layer {
 
     func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass) {
         let (input, output, which) = (input, output, pass.training ? which : nil)
+        let kernel = window == 2 ? ck_maxpool : ck_maxpool3
         pass.pool.split(count) { _, images in
             for n in images {
-                ck_maxpool(
+                kernel(
                     x + n * input.count, Int32(input.height), Int32(input.width), Int32(input.channels),
                     y + n * output.count, which.map { $0 + n * output.count })
             }
@@ -42,9 +50,10 @@ final class MaxPool: Layer {
     func backward(_ x: Floats, _ dy: Floats, _ dx: Floats?, count: Int, _ pass: Pass) {
         guard let dx, let which else { return }
         let (input, output) = (input, output)
+        let kernel = window == 2 ? ck_maxpool_back : ck_maxpool3_back
         pass.pool.split(count) { _, images in
             for n in images {
-                ck_maxpool_back(
+                kernel(
                     dy + n * output.count, which + n * output.count, Int32(input.height), Int32(input.width),
                     Int32(input.channels), dx + n * input.count)
             }

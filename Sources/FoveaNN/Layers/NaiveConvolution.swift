@@ -1,3 +1,5 @@
+import CKernels
+
 /// The convolution as its definition reads: the oracle of every fast one. Sums in double, one thread.
 final class NaiveConvolution: ConvolutionAlgorithm {
     let shape: ConvolutionShape
@@ -30,10 +32,13 @@ final class NaiveConvolution: ConvolutionAlgorithm {
         }
     }
 
-    func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass) {
+    func forward(_ x: Floats, _ y: Floats, count: Int, _ epilogue: Epilogue?, _ pass: Pass) {
         var sums = [Double](repeating: 0, count: count * shape.pixels * shape.outputs)
         eachProduct(count: count) { sums[$2] += Double(x[$0]) * Double(filters![$1]) }
         for i in sums.indices { y[i] = Float(sums[i]) }
+        if let epilogue {
+            ck_finish_rows(y, count * shape.pixels, Int32(shape.outputs), shape.outputs, epilogue)
+        }
     }
 
     func backwardData(_ dy: Floats, _ dx: Floats, count: Int, _ pass: Pass) {

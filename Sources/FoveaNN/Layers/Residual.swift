@@ -76,12 +76,15 @@ final class Residual: Layer {
 
     func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass) {
         guard let own else { return }
+        // A batch norm at the end adds x on the way.
+        let norm = branch.last as? BatchNorm
         var from = x
-        for (layer, place) in zip(branch, layout.outputs) {
-            layer.forward(from, own + place, count: count, pass)
+        for (layer, place) in zip(branch, layout.outputs) where layer !== norm {
+            layer.run(from, own + place, count: count, pass)
             from = own + place
         }
         let last = from
+        if let norm { return norm.forward(last, adding: x, y, count: count, pass) }
         pass.pool.split(count * input.count, grain: 1024) { _, range in
             ck_sum(x + range.lowerBound, last + range.lowerBound, y + range.lowerBound, range.count)
         }
@@ -101,10 +104,10 @@ final class Residual: Layer {
                     gradient = delta
                     swap(&delta, &spare)
                 }
-                layer.backward(from, gradient, gradient, count: count, pass)
+                layer.runBack(from, gradient, gradient, count: count, pass)
             } else {
                 let to = index == 0 ? dx : delta
-                layer.backward(from, gradient, to, count: count, pass)
+                layer.runBack(from, gradient, to, count: count, pass)
                 gradient = delta
                 swap(&delta, &spare)
             }

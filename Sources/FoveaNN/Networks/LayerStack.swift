@@ -22,24 +22,36 @@ struct LayerStack {
                 name, input: shape, channels: channels, kernel: kernel, bias: bias, filters: filters, mode: mode))
     }
 
-    mutating func maxPool(_ name: String) throws(ShapeError) { append(try MaxPool(name, input: shape, mode: mode)) }
+    mutating func depthwiseConvolution(_ name: String, kernel: Int) throws(ShapeError) {
+        append(try DepthwiseConvolution(name, input: shape, kernel: kernel))
+    }
+
+    mutating func maxPool(_ name: String, window: Int = 2) throws(ShapeError) {
+        append(try MaxPool(name, input: shape, window: window, mode: mode))
+    }
 
     mutating func globalPool(_ name: String) { append(GlobalPool(name, input: shape)) }
 
+    /// In inference a convolution does it on the way.
     mutating func batchNorm(_ name: String, momentum: Double, epsilon: Double, affine: Bool = true) {
-        append(BatchNorm(name, input: shape, momentum: momentum, epsilon: epsilon, affine: affine))
+        let norm = BatchNorm(name, input: shape, momentum: momentum, epsilon: epsilon, affine: affine)
+        if mode == .inference, let convolution = layers.last as? Convolution, convolution.follow(norm) { return }
+        append(norm)
     }
 
+    /// A batch norm does it on the way, and in inference a convolution.
     mutating func activation(_ name: String, _ kind: Activation) {
-        switch kind {
-        case .relu: append(ReLU(name, input: shape))
-        case .silu: append(SmoothActivation(name, input: shape, kind: .silu))
-        case .gelu: append(SmoothActivation(name, input: shape, kind: .gelu))
+        if let norm = layers.last as? BatchNorm, norm.activation == nil {
+            norm.activation = kind
+        } else if mode == .inference, let convolution = layers.last as? Convolution, convolution.activation == nil {
+            convolution.activation = kind
+        } else {
+            append(ActivationLayer(name, input: shape, kind: kind))
         }
     }
 
     /// Dropout for a block of 1, else DropBlock.
-    mutating func dropout(_ name: String, keep: Double, block: Int = 1) throws(ShapeError) {
+    mutating func dropout(_ name: String, keep: Dropout.Keep, block: Int = 1) throws(ShapeError) {
         append(
             try Dropout(name, input: shape, keep: keep, block: block, salt: UInt64(layers.count), mode: mode))
     }
@@ -63,6 +75,3 @@ struct LayerStack {
         append(try Residual(name, input: shape, branch: branch.layers))
     }
 }
-
-/// The activations there are, as `config.json` names them.
-package enum Activation: String, Codable, Sendable { case relu, silu, gelu }

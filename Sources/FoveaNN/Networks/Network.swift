@@ -37,6 +37,9 @@ package final class Network: @unchecked Sendable {
     package var classes: Int { definition.classes }
     package var threads: Int { pool.threads }
 
+    /// Set it to be told how long each layer takes.
+    package var clock: LayerClock?
+
     let pool: ThreadPool
     let layers: [any Layer]
     let values: Floats
@@ -245,8 +248,10 @@ package final class Network: @unchecked Sendable {
 
     // MARK: - Passes
 
-    private func pass(training: Bool, step: Int = 0, seed: UInt64 = 0) -> Pass {
-        Pass(training: training, pool: pool, scratch: scratch, partial: partial, step: step, seed: seed)
+    private func pass(training: Bool, step: Int = 0, epoch: Int = 0, seed: UInt64 = 0) -> Pass {
+        Pass(
+            training: training, pool: pool, scratch: scratch, partial: partial, step: step, epoch: epoch, seed: seed,
+            clock: clock)
     }
 
     /// Runs all layers over at most `maxBatch` images; the result is in the network's own memory until the next call.
@@ -254,7 +259,7 @@ package final class Network: @unchecked Sendable {
         precondition(count <= maxBatch)
         let images = UnsafeMutablePointer(mutating: images)  // no layer in place comes first, so x is only read
         for (index, layer) in layers.enumerated() {
-            layer.forward(activations[index] ?? images, activations[index + 1]!, count: count, pass)
+            layer.run(activations[index] ?? images, activations[index + 1]!, count: count, pass)
         }
         return activations[layers.count]!
     }
@@ -283,13 +288,14 @@ package final class Network: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - step: training steps made so far; with `seed` it decides the dropout masks.
+    ///   - epoch: epochs finished so far, for what changes with them.
     /// - Returns: the mean loss, and how many images were classified rightly.
     package func forwardBackward(
         _ images: UnsafePointer<Float>, labels: UnsafePointer<Int32>, count: Int, smoothing: Float, step: Int,
-        seed: UInt64
+        epoch: Int = 0, seed: UInt64
     ) -> (loss: Double, hits: Int) {
         precondition(mode == .training)
-        let pass = pass(training: true, step: step, seed: seed)
+        let pass = pass(training: true, step: step, epoch: epoch, seed: seed)
         let logits = forward(images, count: count, pass)
         var dy = deltas[0]
         var spare = deltas[1]
@@ -308,9 +314,9 @@ package final class Network: @unchecked Sendable {
             let layer = layers[index]
             let x = activations[index] ?? images
             if layer.inPlace {
-                layer.backward(x, dy, dy, count: count, pass)
+                layer.runBack(x, dy, dy, count: count, pass)
             } else {
-                layer.backward(x, dy, index == firstTrainable ? nil : spare, count: count, pass)
+                layer.runBack(x, dy, index == firstTrainable ? nil : spare, count: count, pass)
                 swap(&dy, &spare)
             }
         }

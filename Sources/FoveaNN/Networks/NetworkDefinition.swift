@@ -96,23 +96,47 @@ package struct NetworkDefinitionError: Error, Sendable, Equatable, CustomStringC
 
 /// The architectures that this build knows.
 package enum Architectures {
-    package static let names = ["vanilla", "foveanet"]
+    package static let names = architectures.map(\.name)
+
+    /// One architecture: how its settings are completed, and how it is built.
+    private struct Architecture: Sendable {
+        let name: String
+        let complete: @Sendable (NetworkDefinition) throws -> JSONValue
+        let build: @Sendable (NetworkDefinition, Mode) throws -> [any Layer]
+
+        init<Settings: Codable & SendableMetatype>(
+            _ name: String, _ defaults: @autoclosure @escaping @Sendable () -> Settings,
+            _ build: @escaping @Sendable (NetworkDefinition, Mode) throws -> [any Layer]
+        ) {
+            self.name = name
+            complete = { try JSONValue(encoding: $0.settings(over: defaults())) }
+            self.build = build
+        }
+    }
+
+    private static let architectures = [
+        Architecture("vanilla", VanillaSettings()) { try vanilla($0, mode: $1) },
+        Architecture("depthwise", VanillaSettings()) { try depthwise($0, mode: $1) },
+        Architecture("resnet", ResNetSettings()) { try resNet($0, mode: $1) },
+        Architecture("resnet9", ResNet9Settings()) { try resNet9($0, mode: $1) },
+        Architecture("foveanet", FoveaNetSettings()) { try foveaNet($0, mode: $1) },
+    ]
+
+    private static func find(_ name: String) throws(NetworkDefinitionError) -> Architecture {
+        guard let found = architectures.first(where: { $0.name == name }) else {
+            throw NetworkDefinitionError(
+                "no architecture is called '\(name)'; there are: \(names.joined(separator: ", "))")
+        }
+        return found
+    }
 
     /// The definition with every setting written out, so that a stored model does not change with a later default.
     ///
     /// - Throws: `NetworkDefinitionError` for a setting that is unknown or of the wrong kind.
     package static func resolved(_ definition: NetworkDefinition) throws -> NetworkDefinition {
         var definition = definition
-        switch definition.architecture {
-        case "vanilla": definition.settings = try JSONValue(encoding: definition.settings(over: VanillaSettings()))
-        case "foveanet": definition.settings = try JSONValue(encoding: definition.settings(over: FoveaNetSettings()))
-        default: throw unknown(definition.architecture)
-        }
+        definition.settings = try find(definition.architecture).complete(definition)
         return definition
-    }
-
-    private static func unknown(_ name: String) -> NetworkDefinitionError {
-        NetworkDefinitionError("no architecture is called '\(name)'; there are: \(names.joined(separator: ", "))")
     }
 
     /// - Throws: `NetworkDefinitionError`, `ShapeError`.
@@ -122,10 +146,6 @@ package enum Architectures {
         guard (1...4096).contains(input.height), (1...4096).contains(input.width), (1...limit).contains(input.channels),
             (1...limit).contains(definition.classes)
         else { throw NetworkDefinitionError("a network of \(input) to \(definition.classes) classes cannot be built") }
-        switch definition.architecture {
-        case "vanilla": return try vanilla(definition, mode: mode)
-        case "foveanet": return try foveaNet(definition, mode: mode)
-        default: throw unknown(definition.architecture)
-        }
+        return try find(definition.architecture).build(definition, mode)
     }
 }

@@ -10,6 +10,7 @@ package struct VanillaSettings: Codable, Sendable, Equatable {
     /// Output channels and kernel side of each block's convolution.
     package var channels = [64, 128, 256, 512]
     package var kernels = [7, 5, 3, 3]
+    package var activation = Activation.relu
     /// Widths of the hidden fully connected layers.
     package var hidden = [2048, 2048]
     /// Probability that an element of a hidden layer survives dropout.
@@ -29,10 +30,22 @@ package struct VanillaSettings: Codable, Sendable, Equatable {
 }
 
 func vanilla(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer] {
+    try blocks(definition, mode: mode) { net, block, _, channels, kernel throws(ShapeError) in
+        try net.convolution("\(block).conv", channels: channels, kernel: kernel)
+    }
+}
+
+/// What *vanilla* and *depthwise* have in common: all but the convolution of a block.
+func blocks(
+    _ definition: NetworkDefinition, mode: Mode,
+    convolution: (
+        _ net: inout LayerStack, _ block: String, _ index: Int, _ channels: Int, _ kernel: Int
+    ) throws(ShapeError) -> Void
+) throws -> [any Layer] {
     let settings = try definition.settings(over: VanillaSettings())
     guard settings.channels.count == settings.kernels.count, !settings.channels.isEmpty else {
         throw ShapeError(
-            "vanilla", given: "\(settings.channels.count) channels and \(settings.kernels.count) kernels",
+            definition.architecture, given: "\(settings.channels.count) channels and \(settings.kernels.count) kernels",
             expected: "as many kernels as channels, at least one")
     }
     var net = LayerStack(input: definition.input, mode: mode)
@@ -42,20 +55,32 @@ func vanilla(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer] 
     for (index, (channels, kernel)) in zip(settings.channels, settings.kernels).enumerated() {
         let block = "block\(index + 1)"
         norm("\(block).norm1", affine: index > 0)
-        try net.convolution("\(block).conv", channels: channels, kernel: kernel)
+        try convolution(&net, block, index, channels, kernel)
         try net.maxPool("\(block).pool")
         norm("\(block).norm2")
-        net.activation("\(block).relu", .relu)
-        try net.dropout("\(block).dropblock", keep: settings.dropBlock.keep, block: settings.dropBlock.block)
+        net.activation("\(block).relu", settings.activation)
+        try net.dropout(
+            "\(block).dropblock", keep: .init(first: settings.dropBlock.keep), block: settings.dropBlock.block)
     }
-    for (index, width) in settings.hidden.enumerated() {
-        let hidden = "hidden\(index + 1)"
-        try net.fullyConnected("\(hidden).linear", outputs: width)
-        norm("\(hidden).norm")
-        net.activation("\(hidden).relu", .relu)
-        try net.dropout("\(hidden).dropout", keep: settings.keep)
-    }
-    try net.fullyConnected("logits.linear", outputs: definition.classes)
-    norm("logits.norm")
+    try net.hidden(
+        widths: settings.hidden, classes: definition.classes, activation: settings.activation, keep: settings.keep,
+        momentum: settings.bnMomentum, epsilon: settings.bnEpsilon)
     return net.layers
+}
+
+extension LayerStack {
+    /// The end of the seed's networks: hidden layers and logits, all of them normalised.
+    mutating func hidden(
+        widths: [Int], classes: Int, activation: Activation, keep: Double, momentum: Double, epsilon: Double
+    ) throws(ShapeError) {
+        for (index, width) in widths.enumerated() {
+            let hidden = "hidden\(index + 1)"
+            try fullyConnected("\(hidden).linear", outputs: width)
+            batchNorm("\(hidden).norm", momentum: momentum, epsilon: epsilon)
+            self.activation("\(hidden).relu", activation)
+            try dropout("\(hidden).dropout", keep: .init(first: keep))
+        }
+        try fullyConnected("logits.linear", outputs: classes)
+        batchNorm("logits.norm", momentum: momentum, epsilon: epsilon)
+    }
 }

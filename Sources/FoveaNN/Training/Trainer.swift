@@ -174,7 +174,8 @@ package final class Trainer {
                 stage.parametersChanged()
                 let (loss, hits) = stage.forwardBackward(
                     prepared.images, labels: prepared.labels, count: prepared.count,
-                    smoothing: Float(settings.labelSmoothing), step: progress.steps, seed: settings.seed)
+                    smoothing: Float(settings.labelSmoothing), step: progress.steps, epoch: progress.epoch,
+                    seed: settings.seed)
                 guard loss.isFinite else { throw Divergence(epoch: progress.epoch + 1, step: progress.stepInEpoch + 1) }
                 // HERE the gradients are complete and not yet applied: the place to average them over machines.
                 optimizer.apply(factor: factor)

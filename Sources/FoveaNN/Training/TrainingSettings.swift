@@ -44,7 +44,16 @@ package struct TrainingSettings: Codable, Sendable, Equatable {
         package var flip = Flip.random
         /// Largest shift in pixels, each way.
         package var crop = 4
-        package init(flip: Flip = .random, crop: Int = 4) { (self.flip, self.crop) = (flip, crop) }
+        /// Side of a grey square; 0: none.
+        package var cutout = 0
+        /// Share of the images that are blurred.
+        package var blur = 0.0
+        /// Instead of all that: the augmentation of the student project that Fovea comes from.
+        package var seed = false
+
+        package init(flip: Flip = .random, crop: Int = 4, cutout: Int = 0, blur: Double = 0, seed: Bool = false) {
+            (self.flip, self.crop, self.cutout, self.blur, self.seed) = (flip, crop, cutout, blur, seed)
+        }
     }
 
     package init() {}

@@ -1,0 +1,43 @@
+import FoveaNN
+import FoveaSystem
+
+/// A network with images made of noise, and the step that is timed: a batch of inference, or a batch of training with
+/// Adam.
+final class Workload {
+    let network: Network
+    let batch: Int
+    private let optimizer: Adam?
+    private let images: [Float]
+    private let labels: [Int32]
+    private var scores: [Float]
+    private var steps = 0
+
+    /// - Parameters:
+    ///   - architecture: with its own defaults, 100 classes.
+    ///   - side: of the images.
+    convenience init(_ architecture: String, training: Bool, batch: Int, threads: Int, side: Int = 32) throws {
+        try self.init(
+            NetworkDefinition(
+                architecture: architecture, input: Shape(height: side, width: side, channels: 3), classes: 100),
+            training: training, batch: batch, threads: threads)
+    }
+
+    init(_ definition: NetworkDefinition, training: Bool, batch: Int, threads: Int) throws {
+        self.batch = batch
+        network = try Network(definition, maxBatch: batch, mode: training ? .training : .inference, threads: threads)
+        network.initialize(seed: 1)
+        optimizer = training ? Adam(network, learningRate: 1e-4, clip: 100) : nil
+        var random = SeededGenerator(7)
+        images = (0..<batch * network.input.count).map { _ in random.uniform() * 2 - 1 }
+        let classes = network.classes
+        labels = (0..<batch).map { Int32($0 % classes) }
+        scores = [Float](repeating: 0, count: batch * classes)
+    }
+
+    func step() {
+        guard let optimizer else { return network.predict(images, count: batch, probabilities: &scores) }
+        _ = network.forwardBackward(images, labels: labels, count: batch, smoothing: 0.1, step: steps, seed: 1)
+        optimizer.apply(factor: 1)
+        steps += 1
+    }
+}

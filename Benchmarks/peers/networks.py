@@ -1,0 +1,141 @@
+"""Fovea's networks written in PyTorch, layer for layer, so that both sides compute the same.
+
+Each function returns a module that takes N x 3 x 32 x 32 and gives N x 100 logits. Random parameters: only speed is
+measured here (that the results agree is the business of Tests/FoveaNNTests/Golden).
+"""
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Whole(nn.Module):
+    """x + f(x), with an activation afterwards or none."""
+
+    def __init__(self, branch, activation=None):
+        super().__init__()
+        self.branch = branch
+        self.activation = activation or nn.Identity()
+
+    def forward(self, x):
+        return self.activation(x + self.branch(x))
+
+
+class DropBlock(nn.Module):
+    """Ghiasi et al. 2018, as the seed has it: squares of each channel are cleared, the rest is scaled up."""
+
+    def __init__(self, keep, block):
+        super().__init__()
+        self.keep, self.block = keep, block
+
+    def forward(self, x):
+        if not self.training or self.keep >= 1:
+            return x
+        seeds = (torch.rand_like(x) < (1 - self.keep) / self.block**2).to(x.dtype)
+        gone = F.max_pool2d(seeds, self.block, 1, self.block // 2) if self.block > 1 else seeds
+        mask = 1 - gone
+        return x * mask * (mask.numel() / mask.sum())
+
+
+def norm(channels):
+    return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.003)
+
+
+def fully_connected(inputs, hidden, classes):
+    layers = [nn.Flatten()]
+    for width in hidden:
+        layers += [nn.Linear(inputs, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(0.5)]
+        inputs = width
+    return layers + [nn.Linear(inputs, classes, bias=False), nn.BatchNorm1d(classes)]
+
+
+def vanilla(classes=100, depthwise=False):
+    layers, inputs = [], 3
+    for index, (channels, kernel) in enumerate(zip((64, 128, 256, 512), (7, 5, 3, 3))):
+        layers.append(nn.BatchNorm2d(inputs, affine=index > 0))
+        if depthwise and index > 0:
+            layers += [
+                nn.Conv2d(inputs, inputs, kernel, padding=kernel // 2, bias=False, groups=inputs),
+                nn.Conv2d(inputs, channels, 1, bias=False),
+            ]
+        else:
+            layers.append(nn.Conv2d(inputs, channels, kernel, padding=kernel // 2, bias=False))
+        layers += [nn.MaxPool2d(2), norm(channels), nn.ReLU(), DropBlock(0.85, 1)]
+        inputs = channels
+    return nn.Sequential(*layers, *fully_connected(2048, (2048, 2048), classes))
+
+
+def depthwise(classes=100):
+    return vanilla(classes, depthwise=True)
+
+
+def resnet(classes=100):
+    def half(inputs, channels, first=False):
+        start = [nn.BatchNorm2d(inputs, affine=False)] if first else [norm(inputs), nn.ReLU()]
+        return start + [
+            nn.Conv2d(inputs, channels, 3, padding=1, bias=False),
+            norm(channels),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+        ]
+
+    layers, inputs = [], 3
+    for channels in (128, 256, 512, 1024):
+        layers += half(inputs, channels, first=inputs == 3) + [nn.ReLU()]
+        layers.append(Whole(nn.Sequential(*half(channels, channels)), nn.ReLU()))
+        layers += [DropBlock(0.9, 5), nn.MaxPool2d(3, 2, padding=1)]
+        inputs = channels
+    return nn.Sequential(*layers, *fully_connected(4096, (4096, 4096), classes))
+
+
+class MaxMean(nn.Module):
+    def forward(self, x):
+        return x.amax((2, 3)) + x.mean((2, 3))
+
+
+class Times(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return x * self.factor
+
+
+def foveanet(classes=100):
+    def conv(inputs, outputs, kernel):
+        return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2 if kernel % 2 else 0, bias=False)
+
+    stem = nn.Conv2d(3, 24, 2)
+    stem.weight.requires_grad = False
+    layers, inputs = [stem, nn.SiLU()], 24
+    for width, middle, kernel, pair in (
+        (64, 64, 3, (1, 1)), (256, 192, 3, (3, 1)), (768, 512, 2, (3, 3)),
+    ):
+        layers += [conv(inputs, width, kernel), nn.MaxPool2d(2), norm(width), nn.SiLU()]
+        layers.append(
+            Whole(
+                nn.Sequential(
+                    conv(width, middle, pair[0]), norm(middle), nn.SiLU(),
+                    conv(middle, width, pair[1]), norm(width), nn.SiLU(),
+                )
+            )
+        )
+        inputs = width
+    return nn.Sequential(*layers, MaxMean(), nn.Linear(768, classes, bias=False), Times(1.25 / 9))
+
+
+def resnet9(classes=100):
+    """Page 2019, "How to train your ResNet": 379 million multiplications for an image."""
+
+    def conv(inputs, outputs, pool=False):
+        layers = [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), norm(outputs), nn.ReLU()]
+        return nn.Sequential(*layers, nn.MaxPool2d(2)) if pool else nn.Sequential(*layers)
+
+    return nn.Sequential(
+        conv(3, 64), conv(64, 128, pool=True), Whole(nn.Sequential(conv(128, 128), conv(128, 128))),
+        conv(128, 256, pool=True), conv(256, 512, pool=True), Whole(nn.Sequential(conv(512, 512), conv(512, 512))),
+        nn.MaxPool2d(4), nn.Flatten(), nn.Linear(512, classes),
+    )
+
+
+NETWORKS = {f.__name__: f for f in (vanilla, depthwise, resnet, foveanet, resnet9)}
