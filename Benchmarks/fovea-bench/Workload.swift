@@ -8,7 +8,7 @@ final class Workload {
     let batch: Int
     private let optimizer: Adam?
     private let images: [Float]
-    private let labels: [Int32]
+    private let targets: [Target]
     private var scores: [Float]
     private var steps = 0
 
@@ -30,13 +30,14 @@ final class Workload {
         var random = SeededGenerator(7)
         images = (0..<batch * network.input.count).map { _ in random.uniform() * 2 - 1 }
         let classes = network.classes
-        labels = (0..<batch).map { Int32($0 % classes) }
+        targets = (0..<batch).map { Target(Int32($0 % classes)) }
         scores = [Float](repeating: 0, count: batch * classes)
     }
 
     func step() {
         guard let optimizer else { return network.predict(images, count: batch, probabilities: &scores) }
-        _ = network.forwardBackward(images, labels: labels, count: batch, smoothing: 0.1, step: steps, seed: 1)
+        _ = network.forwardBackward(
+            images, targets: targets, count: batch, loss: Loss(smoothing: 0.1), step: steps, seed: 1)
         optimizer.apply(factor: 1)
         steps += 1
     }

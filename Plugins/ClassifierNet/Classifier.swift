@@ -8,8 +8,8 @@ import SystemPackage
 
 // `classifier-net`: runs a network that Fovea trained.
 //
-// It takes no parameters: what the network is stands under `network` in the model's config.json, so a new network needs
-// no new plugin. Everything is read and checked in `create`, while files can be opened.
+// What the network is stands under `network` in the model's config.json, so a new network needs no new plugin. Everything is
+// read and checked in `create`, while files can be opened. One parameter: "tta", test-time augmentation.
 
 /// An instance: a network with its weights, on the calling thread alone.
 final class Classifier: PluginInstance {
@@ -17,11 +17,13 @@ final class Classifier: PluginInstance {
     private static let block = 16
 
     private let network: Network
+    /// Where the answer is averaged over several views.
+    private let averaged: AveragedNetwork?
     /// JSON.
     let description: String
 
     init(_ arguments: fovea_create_args) throws(PluginRefusal) {
-        try Self.checkParameters(arguments)
+        let tta = try Self.parameters(arguments)
         guard let directory = arguments.model_directory else {
             throw PluginRefusal("needs a model's folder, none was given", FOVEA_ERROR_MODEL)
         }
@@ -35,6 +37,7 @@ final class Classifier: PluginInstance {
         } catch {
             throw PluginRefusal("\(error)", FOVEA_ERROR_MODEL)
         }
+        averaged = tta == .none ? nil : AveragedNetwork(network, views: tta.copies, block: Self.block / 2)
         description =
             JSONValue.object([
                 "architecture": .string(network.definition.architecture),
@@ -46,9 +49,10 @@ final class Classifier: PluginInstance {
 
     /// Float images, count × height × width × channels, to probabilities, count × classes.
     func process(_ shape: fovea_shape, _ input: UnsafeRawPointer, _ output: UnsafeMutableRawPointer) {
-        network.predict(
-            input.assumingMemoryBound(to: Float.self), count: Int(shape.count),
-            probabilities: output.assumingMemoryBound(to: Float.self))
+        let (images, count) = (input.assumingMemoryBound(to: Float.self), Int(shape.count))
+        let probabilities = output.assumingMemoryBound(to: Float.self)
+        if let averaged { return averaged.predict(images, count: count, probabilities: probabilities) }
+        network.predict(images, count: count, probabilities: probabilities)
     }
 
     /// Touches all memory and whatever the matrix library makes on first use.
@@ -58,7 +62,7 @@ final class Classifier: PluginInstance {
         network.predict(images, count: Self.block, probabilities: &scores)
     }
 
-    private static func checkParameters(_ arguments: fovea_create_args) throws(PluginRefusal) {
+    private static func parameters(_ arguments: fovea_create_args) throws(PluginRefusal) -> TestTimeAugmentation {
         let text = arguments.parameters.map { String(cString: $0) } ?? "{}"
         let value: JSONValue
         do throws(StrictJSON.Failure) {
@@ -69,11 +73,18 @@ final class Classifier: PluginInstance {
         guard case .object(let members) = value else {
             throw PluginRefusal("the parameters must be an object", FOVEA_ERROR_PARAMETERS)
         }
-        if let name = members.keys.sorted().first {
+        let known = TestTimeAugmentation.parameter
+        if let name = members.keys.sorted().first(where: { $0 != known }) {
             throw PluginRefusal(
-                "unknown parameter \"\(name)\"; there are none: the network stands in config.json",
+                "unknown parameter \"\(name)\"; there is \"\(known)\": the network stands in config.json",
                 FOVEA_ERROR_PARAMETERS)
         }
+        guard let value = members[known] else { return .none }
+        guard let tta = value.string.flatMap(TestTimeAugmentation.init(rawValue:)) else {
+            let names = TestTimeAugmentation.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+            throw PluginRefusal("\"\(known)\" cannot be \(value.text), it must be one of \(names)", FOVEA_ERROR_PARAMETERS)
+        }
+        return tta
     }
 
     private static func load(_ folder: FilePath, _ arguments: fovea_create_args) throws -> Network {
@@ -98,6 +109,19 @@ final class Classifier: PluginInstance {
             definition, maxBatch: min(block, max(1, Int(arguments.max_count))), mode: .inference, threads: 1)
         try Weights.load(folder.appending(ModelFolder.weightsName), into: network)
         return network
+    }
+}
+
+extension TestTimeAugmentation {
+    fileprivate var copies: [AveragedNetwork.View] {
+        switch self {
+        case .none: [.init()]
+        case .flip: [.init(weight: 0.5), .init(mirrored: true, weight: 0.5)]
+        case .shift:
+            [false, true].flatMap { mirrored in
+                [(0, 0.25), (-1, 0.125), (1, 0.125)].map { .init(mirrored: mirrored, move: $0, weight: $1) }
+            }
+        }
     }
 }
 

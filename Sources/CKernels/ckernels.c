@@ -111,26 +111,47 @@ void ck_softmax(const float *logits, int n, float *probabilities) {
     for (int i = 0; i < n; i++) probabilities[i] /= sum;
 }
 
-float ck_cross_entropy(const float *logits, int n, int label, float smoothing, float scale, float *gradient,
+float ck_cross_entropy(const float *logits, int n, ck_target target, const ck_loss *loss, float scale, float *gradient,
                        int *best) {
     int top = 0;
     for (int i = 1; i < n; i++)
         if (logits[i] > logits[top]) top = i;
     if (best) *best = top;
     const float largest = logits[top];
-    double sum = 0, linear = 0;
+    double sum = 0, linear = 0, inside[2] = {0, 0};
+    const int32_t *group = loss->hierarchy > 0 ? loss->group : NULL;
+    const int mine[2] = {group ? group[target.label] : 0, group ? group[target.other] : 0};
     for (int i = 0; i < n; i++) {
-        sum += exp((double)(logits[i] - largest));
+        const double e = exp((double)(logits[i] - largest));
+        sum += e;
         linear += (double)(logits[i] - largest);
+        if (group) {
+            if (group[i] == mine[0]) inside[0] += e;
+            if (group[i] == mine[1]) inside[1] += e;
+        }
     }
-    const double log_sum = log(sum), even = (double)smoothing / n, hit = (double)(logits[label] - largest);
-    const float loss = (float)(log_sum - (1.0 - (double)smoothing) * hit - even * linear);
+    const double log_sum = log(sum), even = (double)loss->smoothing / n, rest = 1.0 - (double)loss->smoothing;
+    const double weight[2] = {1.0 - (double)target.share, (double)target.share};
+    const double hit = rest * (weight[0] * (double)(logits[target.label] - largest) +
+                               weight[1] * (double)(logits[target.other] - largest));
+    double result = log_sum - hit - even * linear;
+    /* -log of the superclass's share of the sum; its derivative is p, and inside the superclass p - p/share. */
+    const double extra = group ? (double)loss->hierarchy : 0;
+    if (group)
+        for (int k = 0; k < 2; k++)
+            if (weight[k] > 0) result += extra * weight[k] * (log_sum - log(inside[k]));
     if (gradient)
         for (int i = 0; i < n; i++) {
-            const double target = even + (i == label ? 1.0 - (double)smoothing : 0.0);
-            gradient[i] = (float)((exp((double)(logits[i] - largest)) / sum - target) * (double)scale);
+            const double e = exp((double)(logits[i] - largest)), p = e / sum;
+            double slope = p - even - (i == target.label ? rest * weight[0] : 0) - (i == target.other ? rest * weight[1] : 0);
+            if (group) {
+                slope += extra * p;
+                for (int k = 0; k < 2; k++)
+                    if (weight[k] > 0 && group[i] == mine[k]) slope -= extra * weight[k] * e / inside[k];
+            }
+            gradient[i] = (float)(slope * (double)scale);
         }
-    return loss;
+    return (float)result;
 }
 
 size_t ck_spread_blocks(const uint8_t *seeds, int h, int w, int c, int block, uint8_t *mask) {

@@ -307,3 +307,23 @@ static void CK(adam)(float *restrict p, const float *restrict g, float *restrict
         p[i] = p[i] - s.decay * p[i] - s.step * mean / (sqrtf(variance) * s.root + s.epsilon);
     }
 }
+
+static void CK(nesterov)(float *restrict p, const float *restrict g, float *restrict m, size_t n, float rate, float momentum,
+                         float decay, float scale) {
+    for (size_t i = 0; i < n; i++) {
+        const float gradient = scale * g[i] + decay * p[i];
+        m[i] = momentum * m[i] + gradient;
+        p[i] -= rate * (gradient + momentum * m[i]);
+    }
+}
+
+static void CK(momentum)(const float *restrict g, float *restrict m, float *restrict ahead, size_t n, float momentum) {
+    for (size_t i = 0; i < n; i++) {
+        m[i] = momentum * m[i] + g[i];
+        ahead[i] = g[i] + momentum * m[i];
+    }
+}
+
+static void CK(blend)(const float *x, float *y, size_t n, float a, float b) {
+    for (size_t i = 0; i < n; i++) y[i] = a * x[i] + b * y[i];
+}

@@ -26,6 +26,8 @@ package struct Configuration: Sendable, Equatable {
     package var workers = 0
     /// The most images in a batch.
     package var batch = 64
+    /// Averaging over changed copies of each image, `none`, `flip` or `shift`; nil leaves it to the model.
+    package var tta: String?
     /// Results below this go to `outbox/unsure`.
     package var confidence = 0.0
     /// Where the web page is served; nil is off.

@@ -31,6 +31,7 @@ package enum ConfigurationReader {
         try section.read("socket", path, into: &configuration.socket)
         try section.read("workers", whole(0...1024), into: &configuration.workers)
         try section.read("batch", whole(1...250), into: &configuration.batch)
+        try section.read("tta", averaging, into: &configuration.tta)
         try section.read("confidence", fraction, into: &configuration.confidence)
         try section.read("http", address, into: &configuration.http)
         try section.read("history", Units.duration, into: &configuration.history)
@@ -54,7 +55,7 @@ package enum ConfigurationReader {
 
     package static let keys = [
         "inbox", "model", "plugins", "settle", "outbox", "corrections", "models", "state", "socket", "workers", "batch",
-        "confidence", "http", "limits", "history", "min-free", "umask", "retrain",
+        "tta", "confidence", "http", "limits", "history", "min-free", "umask", "retrain",
     ]
 
     // MARK: Values
@@ -78,6 +79,11 @@ package enum ConfigurationReader {
             if let value = Int(text), range.contains(value) { return .value(value) }
             return .expected("a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
+    }
+
+    private static func averaging(_ text: String) -> Parsed<String?> {
+        if text == "model" { return .value(nil) }
+        return ["none", "flip", "shift"].contains(text) ? .value(text) : .expected("model, none, flip or shift")
     }
 
     private static func fraction(_ text: String) -> Parsed<Double> {

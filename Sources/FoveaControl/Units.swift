@@ -24,6 +24,12 @@ package enum Units {
         return .expected("a duration such as 500ms, 2s, 8h or 365d")
     }
 
+    /// A duration in seconds; nil where it is none.
+    package static func seconds(_ text: String) -> Double? {
+        guard case .value(let duration) = duration(text) else { return nil }
+        return duration / .seconds(1)
+    }
+
     private static func split(_ text: String) -> (Double, String)? {
         let digits = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
         guard let number = Double(digits) else { return nil }

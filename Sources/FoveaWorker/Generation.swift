@@ -24,18 +24,24 @@ struct Generation {
         }
         let configuration = model.configuration
         do throws(PluginError) {
-            chain = try Chain(
-                configuration.chain,
-                shape: ImageShape(height: configuration.input.height, width: configuration.input.width),
-                classes: configuration.labels.count, maxCount: start.batch, search: PluginSearch(start.plugins),
-                modelDirectory: folder)
+            let proven = try Self.load(configuration, start, folder)
             timings.load = lap()
-            try chain.warmUp()
+            try proven.warmUp()
             timings.warmUp = lap()
             let golden = model.golden
-            let scores = try chain.process(golden.inputs)
+            let scores = try proven.process(golden.inputs)
             timings.golden = lap()
             goldenDifference = golden.largestDifference(from: scores)
+            // The golden set proves the model as it is; what averages otherwise is loaded beside it.
+            if let tta = start.tta, tta != configuration.tta {
+                let averaging = try Self.load(configuration.averaging(tta), start, folder)
+                timings.load += lap()
+                try averaging.warmUp()
+                timings.warmUp += lap()
+                chain = averaging
+            } else {
+                chain = proven
+            }
         } catch {
             throw WorkerFault(code: error.code == .model ? "model" : "plugin", text: error.description)
         }
@@ -45,6 +51,16 @@ struct Generation {
                 text: "the model does not reproduce its golden set: a probability differs by \(goldenDifference), "
                     + "\(model.golden.tolerance) is allowed")
         }
+    }
+
+    private static func load(
+        _ configuration: ModelConfiguration, _ start: WorkerStart, _ folder: FilePath
+    ) throws(PluginError) -> Chain {
+        try Chain(
+            configuration.chain,
+            shape: ImageShape(height: configuration.input.height, width: configuration.input.width),
+            classes: configuration.labels.count, maxCount: start.batch, search: PluginSearch(start.plugins),
+            modelDirectory: folder)
     }
 
     /// Fills in all that a hello says about the model.

@@ -36,6 +36,15 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Write each image's label and five best as one line of JSON.", valueName: "file"))
     var scores: String?
 
+    @Option(help: ArgumentHelp("Write how often each label was answered with which, as CSV.", valueName: "file"))
+    var confusion: String?
+
+    @Flag(help: "Measure under five blurs at five severities as well.")
+    var blur = false
+
+    @Option(help: "Average over changed copies of each image: none, flip (2), shift (6); otherwise as the model says.")
+    var tta: TestTimeAugmentation?
+
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
@@ -64,8 +73,9 @@ struct EvaluateCommand: ParsableCommand {
         if data.refused.count > 5 { console.note("left out: \(data.refused.count - 5) more files") }
 
         let threads = threads == 0 ? processorCount() : threads
+        let measured = tta.map { verified.configuration.averaging($0) } ?? verified.configuration
         let evaluator = Evaluator(
-            configuration: verified.configuration, folder: folder, search: configuration.pluginSearch,
+            configuration: measured, folder: folder, search: configuration.pluginSearch,
             threads: threads, batch: batch, console: console)
         let (outcomes, seconds) = try evaluator.run(data, title: "evaluate")
         let labels = verified.configuration.labels
@@ -74,10 +84,15 @@ struct EvaluateCommand: ParsableCommand {
             let lines = zip(data.names, outcomes).map { $1.line(image: $0, labels: labels) }
             try Files.replace(FilePath(scores), with: lines.joined().utf8)
         }
+        if let confusion {
+            try Files.replace(FilePath(confusion), with: ConfusionMatrix(outcomes, labels: labels).csv.utf8)
+        }
+        let blurred = blur ? try BlurScore(data, model: verified.configuration, evaluator: evaluator) : nil
         let report = Report(
             model: .init(
                 name: verified.configuration.name, version: verified.configuration.version, sha256: verified.sha256),
-            data: self.data, split: part, score: score, seconds: seconds, threads: threads, batch: batch,
+            data: self.data, split: part, tta: measured.tta, score: score, blur: blurred, seconds: seconds,
+            threads: threads, batch: batch,
             refused: data.refused.count)
         Console.write(common.json ? report.json : report.text, to: STDOUT_FILENO)
     }
@@ -128,14 +143,16 @@ private struct Report: Encodable {
     let model: Model
     let data: String
     let split: String
+    let tta: TestTimeAugmentation
     let score: Score
+    let blur: BlurScore?
     let seconds: Double
     let threads: Int
     let batch: Int
     let refused: Int
 
     private enum Key: String, CodingKey {
-        case schema, model, data, split, seconds, imagesPerSecond, threads, batch, refused
+        case schema, model, data, split, tta, blur, seconds, imagesPerSecond, threads, batch, refused
     }
 
     var imagesPerSecond: Double { Double(score.images) / max(seconds, 1e-9) }
@@ -147,6 +164,8 @@ private struct Report: Encodable {
         try container.encode(model, forKey: .model)
         try container.encode(data, forKey: .data)
         try container.encode(split, forKey: .split)
+        try container.encode(tta, forKey: .tta)
+        try container.encodeIfPresent(blur, forKey: .blur)
         try container.encode(seconds, forKey: .seconds)
         try container.encode(imagesPerSecond, forKey: .imagesPerSecond)
         try container.encode(threads, forKey: .threads)
@@ -165,8 +184,14 @@ private struct Report: Encodable {
             "loss        \(Figures.fixed(score.loss, 4))",
         ]
         if let superclass = score.superclass {
-            lines.append("superclass  \(Figures.percent(superclass, decimals: 2))")
+            var line = "superclass  \(Figures.percent(superclass, decimals: 2))"
+            if let inside = score.errorsInSuperclass {
+                line += ", \(Figures.percent(inside, decimals: 1)) of the mistakes stay inside it"
+            }
+            lines.append(line)
         }
+        lines.append("calibration \(Figures.percent(score.calibrationError, decimals: 2)) expected error")
+        if tta != .none { lines.append("views       \(tta.views) of each image (\(tta.rawValue))") }
         lines.append("speed       \(Figures.grouped(Int(imagesPerSecond))) images/s on \(threads) threads")
         let ordered = score.classes.sorted { ($0.value.top1, $0.key) < ($1.value.top1, $1.key) }
         func list(_ classes: some Sequence<(key: String, value: Score.ClassScore)>) -> String {
@@ -176,6 +201,9 @@ private struct Report: Encodable {
             lines.append("worst       \(list(ordered.prefix(5)))")
             lines.append("best        \(list(ordered.suffix(5).reversed()))")
         }
+        if let blur { lines += [""] + blur.lines }
         return lines.joined(separator: "\n") + "\n"
     }
 }
+
+extension TestTimeAugmentation: ExpressibleByArgument {}

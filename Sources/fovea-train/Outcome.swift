@@ -47,6 +47,9 @@ struct Score: Encodable, Sendable {
     let superclass: Double?
     /// Share of the wrong answers that stay inside the true superclass.
     let errorsInSuperclass: Double?
+    /// Expected calibration error (Guo et al. 2017) over 15 bins of equal width: how far confidence and accuracy lie apart,
+    /// weighted by the images of a bin.
+    let calibrationError: Double
     /// By label.
     let classes: [String: ClassScore]
 
@@ -60,9 +63,15 @@ struct Score: Encodable, Sendable {
         var among = 0
         var inSuperclass = 0
         var loss = 0.0
+        var bins = [(images: Int, right: Int, confidence: Double)](repeating: (0, 0, 0), count: 15)
         var perClass = [(images: Int, right: Int)](repeating: (0, 0), count: labels.count)
         for outcome in outcomes {
             let best = outcome.top[0].label
+            let confidence = Double(outcome.top[0].probability)
+            let bin = min(bins.count - 1, Int(confidence * Double(bins.count)))
+            bins[bin].images += 1
+            bins[bin].right += best == outcome.label ? 1 : 0
+            bins[bin].confidence += confidence
             loss -= log(Double(max(outcome.probability, .leastNormalMagnitude)))
             perClass[outcome.label].images += 1
             if best == outcome.label {
@@ -77,6 +86,7 @@ struct Score: Encodable, Sendable {
         top1 = Double(right) / count
         top5 = Double(among) / count
         self.loss = loss / count
+        calibrationError = bins.reduce(0) { $0 + abs(Double($1.right) - $1.confidence) } / count
         superclass = superclassOf == nil ? nil : Double(inSuperclass) / count
         errorsInSuperclass =
             superclassOf == nil || right == outcomes.count
@@ -92,6 +102,7 @@ struct Score: Encodable, Sendable {
     var summary: JSONValue {
         var members: [String: JSONValue] = [
             "images": .int(images), "top1": .number(top1), "top5": .number(top5), "loss": .number(loss),
+            "calibrationError": .number(calibrationError),
         ]
         if let superclass { members["superclass"] = .number(superclass) }
         return .object(members)

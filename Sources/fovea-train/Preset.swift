@@ -7,8 +7,10 @@ struct Preset {
     var network: JSONValue = .object([:])
     let settings: TrainingSettings
     /// Share of the epochs in which the learning rate rises.
-    let warmup: Double
+    var warmup = 0.0
     let chain: Chain
+    /// Development accuracies and the epochs that reached them, ascending: what `--target` chooses by.
+    var reaches: [(top1: Double, epochs: Int)] = []
 
     /// What is done to the pixels before the network.
     enum Chain {
@@ -18,7 +20,12 @@ struct Preset {
         case standardised
     }
 
-    static let all: [String: Preset] = ["fast": fast]
+    static let all: [String: Preset] = [
+        "fast": fast, "overnight": overnight,
+        "seed-vanilla": seed("vanilla", batch: 500, epochs: 100, decay: 0.99, patience: 3),
+        "seed-depthwise": seed("depthwise", batch: 500, epochs: 100, decay: 0.99, patience: 3),
+        "seed-resnet": seed("resnet", batch: 250, epochs: 75, decay: 0.98, patience: 10),
+    ]
     static var names: String { all.keys.sorted().joined(separator: ", ") }
 
     /// NAVIER-STOKED's recipe (github.com/AIDDA-Institute/CIFAR-100-speedrun).
@@ -37,6 +44,41 @@ struct Preset {
         settings.clip = 0
         settings.augmentation = .init(flip: .alternating, crop: 2)
         settings.sizes = [.init(side: 20, until: 0.15), .init(side: 24, until: 0.5)]
-        return Preset(architecture: "foveanet", settings: settings, warmup: 0.25, chain: .standardised)
+        return Preset(
+            architecture: "foveanet", settings: settings, warmup: 0.25, chain: .standardised,
+            reaches: [(0.70, 5), (0.73, 8), (0.75, 11), (0.76, 14)])
+    }
+
+    /// The same, wider, for hours: images are mixed (CutMix) and blurred, so that the network neither learns them by heart nor
+    /// is lost where they are out of focus.
+    private static var overnight: Preset {
+        var settings = fast.settings
+        settings.epochs = 40
+        settings.labelSmoothing = 0.2
+        settings.augmentation = .init(flip: .alternating, crop: 4, blur: 0.35, cutMix: 0.5)
+        settings.sizes = [.init(side: 20, until: 0.1), .init(side: 24, until: 0.4)]
+        return Preset(
+            architecture: "foveanet",
+            network: .object([
+                "widths": .array([.int(96), .int(320), .int(768)]),
+                "middles": .array([.int(96), .int(256), .int(512)]),
+            ]), settings: settings, warmup: 0.075, chain: .standardised)
+    }
+
+    /// The three trainings of omar-mohamed/Object-Classification-CIFAR-100, but with new batches each epoch, early stopping on
+    /// development images instead of the test's, and the best epoch kept instead of the last.
+    private static func seed(
+        _ architecture: String, batch: Int, epochs: Int, decay: Double, patience: Int
+    ) -> Preset {
+        var settings = TrainingSettings()
+        settings.epochs = epochs
+        settings.batch = batch
+        settings.learningRate = 5e-4
+        settings.schedule = .step(factor: decay)
+        settings.warmup = 0
+        settings.clip = 100
+        settings.patience = patience
+        settings.augmentation = .init(flip: .none, crop: 0, seed: true)
+        return Preset(architecture: architecture, settings: settings, chain: .sharpened)
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FoveaControl
 import FoveaModels
 import FoveaNN
 import FoveaSystem
@@ -28,26 +29,41 @@ struct TrainCommand: ParsableCommand {
     @Option(help: "A sentence about the model.")
     var description: String?
 
-    @Option(help: ArgumentHelp("Times that each image is seen, otherwise 40.", valueName: "n"))
+    @Option(help: ArgumentHelp("Times that each image is seen, otherwise the preset's, or 40.", valueName: "n"))
     var epochs: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "As many epochs as fit this time, such as 8h or 20m, by the speed of a few steps before.", valueName: "time"
+        ))
+    var budget: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "As many epochs as the preset needs for this accuracy in percent, ending where the development images "
+                + "show it.", valueName: "percent"))
+    var target: Double?
 
     @Option(
         help: ArgumentHelp(
             "Images in a step, otherwise 128, or fewer where an epoch would have less than 8 steps.", valueName: "n"))
     var batch: Int?
 
-    @Option(help: ArgumentHelp("adam, or muon for the filters of convolutions.", valueName: "name"))
+    @Option(help: ArgumentHelp("adam, sgd (Nesterov), or muon for the filters of convolutions.", valueName: "name"))
     var optimizer: TrainingSettings.OptimizerKind?
 
     @Option(help: ArgumentHelp("The largest learning rate, otherwise 0.001.", valueName: "x"))
     var learningRate: Double?
+
+    @Option(help: ArgumentHelp("Nesterov's momentum of sgd, and with muon of all but the filters.", valueName: "x"))
+    var momentum: Double?
 
     @Option(help: ArgumentHelp("With muon the filters' learning rate, otherwise 0.18.", valueName: "x"))
     var muonLearningRate: Double?
 
     @Option(
         help: ArgumentHelp(
-            "How the learning rate goes: cosine (otherwise), linear, constant, step or step:FACTOR (each epoch).",
+            "How the learning rate goes: cosine (otherwise), linear, one-cycle, constant, step or step:FACTOR (each epoch).",
             valueName: "name"))
     var schedule: String?
 
@@ -59,6 +75,17 @@ struct TrainCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("Share of each label that is spread over all, otherwise 0.1.", valueName: "x"))
     var labelSmoothing: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "What the superclass's loss counts beside the class's, falling to 0; or softmax: superclass, then class.",
+            valueName: "x"))
+    var hierarchy: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Averages of the weights: ema:DECAY, lookahead:STEPS:SHARE, or none (otherwise).", valueName: "name"))
+    var averaging: String?
 
     @Option(help: ArgumentHelp("Largest norm of the gradients, otherwise 100; 0 is no limit.", valueName: "x"))
     var clip: Double?
@@ -76,7 +103,8 @@ struct TrainCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Changes to training images: flip or alternate, crop=PIXELS, cutout=PIXELS, blur=SHARE; seed; or none. "
+            "Changes to training images: flip or alternate, crop=PIXELS, cutout=PIXELS, blur=SHARE, cutmix=SHARE; seed; "
+                + "or none. "
                 + "Otherwise flip,crop=4.",
             valueName: "list"))
     var augment: String?
@@ -93,8 +121,8 @@ struct TrainCommand: ParsableCommand {
             valueName: "n"))
     var development: Int?
 
-    @Option(help: "Stop after so many epochs without a better one; 0 is never.")
-    var patience = 0
+    @Option(help: ArgumentHelp("Stop after so many epochs without a better one; 0 is never.", valueName: "n"))
+    var patience: Int?
 
     @Flag(help: "Leave the sharpening filter out of the chain.")
     var noSharpen = false
@@ -108,8 +136,15 @@ struct TrainCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Go on from a checkpoint; the other options as they were.", valueName: "file"))
     var resume: String?
 
-    @Option(help: ArgumentHelp("Where the checkpoint is written after each epoch.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Where the checkpoint is written after each epoch and every so often.", valueName: "file"))
     var checkpoint: String?
+
+    @Option(help: ArgumentHelp("The longest time between two checkpoints.", valueName: "time"))
+    var checkpointEvery = "10m"
+
+    @Option(help: "The model classifies changed copies of each image and averages: none, flip (2), shift (6).")
+    var tta: TestTimeAugmentation = .none
 
     @Option(help: ArgumentHelp("The folder of models that gets the new one.", valueName: "folder"))
     var output: String?
@@ -132,6 +167,21 @@ struct TrainCommand: ParsableCommand {
             throw ValidationError("--epochs must be from 1 to 100000.")
         }
         guard (2...65536).contains(settings.batch) else { throw ValidationError("--batch must be from 2 to 65536.") }
+        guard [epochs != nil, budget != nil, target != nil].filter({ $0 }).count <= 1 else {
+            throw ValidationError("--epochs, --budget and --target each choose the number of epochs: give one of them.")
+        }
+        if let target {
+            guard let chosen, let most = chosen.reaches.last else {
+                let names = Preset.all.filter { !$0.value.reaches.isEmpty }.keys.sorted().joined(separator: ", ")
+                throw ValidationError("--target needs a preset whose way is known: --preset \(names).")
+            }
+            guard target > 0, target <= 100 * most.top1 else {
+                throw ValidationError("--target must be above 0 and at most \(Figures.fixed(100 * most.top1, 0)).")
+            }
+            guard development != 0 else { throw ValidationError("--target needs development images.") }
+        }
+        _ = try budgetSeconds
+        _ = try checkpointSeconds
         for (name, rate) in [
             ("learning-rate", settings.learningRate), ("muon-learning-rate", settings.muonLearningRate),
         ] {
@@ -146,11 +196,14 @@ struct TrainCommand: ParsableCommand {
         guard (0..<1).contains(settings.labelSmoothing) else {
             throw ValidationError("--label-smoothing must be at least 0 and below 1.")
         }
-        guard settings.clip >= 0, patience >= 0, development ?? 0 >= 0 else {
+        guard (0..<1).contains(settings.momentum) else {
+            throw ValidationError("--momentum must be at least 0 and below 1.")
+        }
+        guard settings.clip >= 0, settings.patience >= 0, development ?? 0 >= 0 else {
             throw ValidationError("--clip, --patience and --development must not be negative.")
         }
         guard (0...1024).contains(threads) else { throw ValidationError("--threads must be from 0 to 1024.") }
-        guard patience == 0 || development != 0 else {
+        guard settings.patience == 0 || development != 0 else {
             throw ValidationError("--patience needs development images: --development above 0.")
         }
         _ = try networkSettings()
@@ -162,26 +215,46 @@ struct TrainCommand: ParsableCommand {
 
     func run() throws {
         Interruption.install()
-        try Failure.reporting("train") { try TrainingRun(self).run() }
+        try Failure.reporting("train") {
+            var training = try TrainingRun(self)
+            try training.run()
+        }
     }
 
     // MARK: - Values
 
     var architecture: String { arch ?? chosen?.architecture ?? "" }
     var chosen: Preset? { preset.flatMap { Preset.all[$0] } }
+    /// The answer is given in two stages.
+    var answersBySuperclass: Bool { hierarchy == "softmax" }
 
-    /// - Parameter images: that are trained on.
-    func trainingSettings(images: Int) throws -> TrainingSettings {
+    var budgetSeconds: Double? { get throws { try budget.map { try Self.seconds("--budget", $0) } } }
+    var checkpointSeconds: Double { get throws { try Self.seconds("--checkpoint-every", checkpointEvery) } }
+
+    private static func seconds(_ option: String, _ text: String) throws -> Double {
+        guard let seconds = Units.seconds(text), seconds > 0 else {
+            throw ValidationError("\(option) '\(text)': a time such as 90s, 20m or 8h.")
+        }
+        return seconds
+    }
+
+    /// - Parameters:
+    ///   - images: that are trained on.
+    ///   - budgeted: the epochs that fit the budget.
+    func trainingSettings(images: Int, budgeted: Int? = nil) throws -> TrainingSettings {
         var settings = chosen?.settings ?? Self.defaults
-        settings.epochs = epochs ?? settings.epochs
+        let targeted = target.flatMap { target in chosen?.reaches.first { 100 * $0.top1 >= target }?.epochs }
+        settings.epochs = epochs ?? budgeted ?? targeted ?? settings.epochs
         settings.batch = batch ?? min(settings.batch, max(16, images / 8))
         settings.optimizer = optimizer ?? settings.optimizer
         settings.learningRate = learningRate ?? settings.learningRate
+        settings.momentum = momentum ?? settings.momentum
         settings.muonLearningRate = muonLearningRate ?? settings.muonLearningRate
         if let schedule {
             guard let value = Schedule(schedule == "step" ? "step:0.99" : schedule) else {
                 throw ValidationError(
-                    "--schedule '\(schedule)': cosine, linear, constant, step or step:FACTOR, such as step:0.99.")
+                    "--schedule '\(schedule)': cosine, linear, one-cycle, constant, step or step:FACTOR, such as step:0.99."
+                )
             }
             settings.schedule = value
         }
@@ -189,9 +262,23 @@ struct TrainCommand: ParsableCommand {
         settings.weightDecay = weightDecay ?? settings.weightDecay
         settings.labelSmoothing = labelSmoothing ?? settings.labelSmoothing
         settings.clip = clip ?? settings.clip
+        if let hierarchy, !answersBySuperclass {
+            guard let value = Double(hierarchy), value >= 0, value.isFinite else {
+                throw ValidationError("--hierarchy '\(hierarchy)': a number from 0 on, or softmax.")
+            }
+            settings.hierarchy = value
+        }
+        if let averaging {
+            guard let value = WeightAveraging(averaging) else {
+                throw ValidationError(
+                    "--averaging '\(averaging)': ema:DECAY (ema:0.999), lookahead:STEPS:SHARE "
+                        + "(lookahead:5:0.5), or none.")
+            }
+            settings.averaging = value
+        }
         settings.seed = seed
         settings.threads = threads == 0 ? processorCount() : threads
-        settings.patience = patience
+        settings.patience = patience ?? settings.patience
         if let augment { settings.augmentation = try Self.augmentation(augment) }
         if let sizes { settings.sizes = try Self.sizes(sizes) }
         return settings
@@ -219,10 +306,11 @@ struct TrainCommand: ParsableCommand {
             case ("crop", 2) where pixels != nil: result.crop = pixels!
             case ("cutout", 2) where pixels != nil: result.cutout = pixels!
             case ("blur", 2) where share != nil: result.blur = share!
+            case ("cutmix", 2) where share != nil: result.cutMix = share!
             default:
                 throw ValidationError(
-                    "--augment '\(text)': flip or alternate, crop=PIXELS, cutout=PIXELS, blur=SHARE with commas; seed "
-                        + "alone; or none.")
+                    "--augment '\(text)': flip or alternate, crop=PIXELS, cutout=PIXELS, blur=SHARE, cutmix=SHARE with "
+                        + "commas; seed alone; or none.")
             }
         }
         if result.seed && text != "seed" { throw ValidationError("--augment seed stands alone.") }

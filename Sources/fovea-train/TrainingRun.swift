@@ -19,7 +19,7 @@ struct TrainingRun {
     private let console: Console
     private let configuration: Configuration
     private let store: ModelStore
-    private let settings: TrainingSettings
+    private var settings: TrainingSettings
     private let checkpoint: FilePath
     private let name: String
     private let dataset: Dataset
@@ -56,7 +56,7 @@ struct TrainingRun {
             ? (Array(0..<(try dataset.images("train").count)), [])
             : try dataset.split(development: command.development)
         settings = try command.trainingSettings(images: division.train.count)
-        guard command.patience == 0 || !division.development.isEmpty else {
+        guard settings.patience == 0 || !division.development.isEmpty else {
             throw Failure.usage("--patience needs development images, and the data have one image of each class")
         }
         if command.test, dataset.splits["test"]?.count ?? 0 == 0 {
@@ -70,11 +70,12 @@ struct TrainingRun {
 
     // MARK: - The run
 
-    func run() throws {
+    mutating func run() throws {
         let definition = NetworkDefinition(
             architecture: command.architecture,
             input: Shape(height: dataset.info.height, width: dataset.info.width, channels: 3),
-            classes: dataset.info.labels.count, settings: try command.networkSettings())
+            classes: dataset.info.labels.count, settings: try command.networkSettings(),
+            superclassOf: command.answersBySuperclass ? try superclasses() : nil)
         // What would fail at the end fails better now than after hours.
         _ = try configuration.pluginSearch.find("classifier-net")
         try Files.makeDirectories(checkpoint.removingLastComponent())
@@ -87,19 +88,34 @@ struct TrainingRun {
         try spareUnfinished()
 
         let network = try Network(
-            definition, maxBatch: settings.batch, mode: .training, threads: settings.threads)
-        let trainer = try Trainer(network, settings: settings, inputs: try inputs())
-        if let resume = command.resume { try restore(trainer, from: FilePath(resume)) }
+            definition, maxBatch: settings.batch, mode: .training, threads: settings.threads,
+            beside: { [settings, pixels] in
+                2 * pixels + Trainer.bytes(beside: definition, parameters: $0, settings: settings)
+            })
+        let resumed = try command.resume.map { try Files.read(FilePath($0), limit: 16 << 30) }
+        if let budget = try command.budgetSeconds {
+            settings = try command.trainingSettings(
+                images: division.train.count, budgeted: try epochs(within: budget, network, resumed))
+        }
+        let trainer = try Trainer(
+            network, settings: settings, superclassOf: dataset.info.superclassOf, inputs: try inputs())
+        if let resumed { try restore(trainer, from: resumed) }
         let (training, development) = try sources()
-        if command.resume == nil { try fitStem(network) }
+        if resumed == nil { try fitStem(network) }
+        let needed =
+            network.bytes + 2 * pixels
+            + Trainer.bytes(beside: definition, parameters: network.parameterCount, settings: settings)
         console.note(
             "training \(name): \(command.architecture), \(Figures.grouped(network.parameterCount)) parameters, "
                 + "\(Figures.grouped(training.count)) images, \(Figures.grouped(development?.count ?? 0)) for development, "
-                + "batches of \(settings.batch), \(settings.threads) threads, seed \(settings.seed)")
+                + "\(settings.epochs) epochs, batches of \(settings.batch), \(settings.threads) threads, "
+                + "seed \(settings.seed), at most \(Units.show(bytes: needed)) of \(Units.show(bytes: machineMemory)) memory"
+        )
         let progress = TrainingProgress(console, settings: settings, images: training.count)
         let stop = StopFlag()
         let result = try trainer.run(
-            training, development: development, stop: stop,
+            training, development: development, target: command.target.map { $0 / 100 }, stop: stop,
+            saveEvery: try command.checkpointSeconds,
             onStep: { report in
                 if Interruption.signal != nil { stop.set() }
                 progress.step(report)
@@ -113,6 +129,13 @@ struct TrainingRun {
         }
         if result.end == .patience {
             console.note("no better epoch in \(settings.patience): stopped early, epoch \(result.epoch) is kept")
+        }
+        if let target = command.target {
+            let best = result.epochs.compactMap { $0.development?.top1 }.max() ?? 0
+            console.note(
+                "target of \(Figures.percent(target / 100)) \(100 * best >= target ? "reached" : "missed"): "
+                    + "\(Figures.percent(best, decimals: 2)) of the development images after "
+                    + Units.show(seconds: result.epochs.reduce(0) { $0 + $1.seconds }))
         }
         let model: ModelStore.Model
         do {
@@ -152,13 +175,44 @@ struct TrainingRun {
         }
     }
 
-    private func restore(_ trainer: Trainer, from path: FilePath) throws {
-        let bytes = try Files.read(path, limit: 16 << 30)
+    private func restore(_ trainer: Trainer, from bytes: [UInt8]) throws {
         do {
             try bytes.withUnsafeBytes { try trainer.restore($0) }
         } catch {
-            throw Failure.data("\(path.escaped): \(error)")
+            throw Failure.data("\(FilePath(command.resume ?? "").escaped): \(error)")
         }
+    }
+
+    /// Bytes of the training images.
+    private var pixels: Int {
+        (division.train.count + division.development.count) * dataset.info.height * dataset.info.width * 3
+    }
+
+    /// The epochs that fit a time, 1 at least; of a training that is gone on with, those that it has.
+    private func epochs(within budget: Double, _ network: Network, _ resumed: [UInt8]?) throws -> Int {
+        if let resumed {
+            do {
+                return try resumed.withUnsafeBytes { try Trainer.settings(of: $0).epochs }
+            } catch {
+                throw Failure.data("\(FilePath(command.resume ?? "").escaped): \(error)")
+            }
+        }
+        let trial = try Trainer(network, settings: settings)
+        let epoch = trial.measuredSecondsPerEpoch(
+            images: division.train.count, development: division.development.count)
+        let fitting = max(1, min(100_000, Int(0.95 * budget / epoch)))
+        console.note(
+            "an epoch takes about \(Units.show(seconds: epoch)) here: \(fitting) in "
+                + "\(Units.show(seconds: budget))"
+                + (epoch > budget ? ", though one alone takes longer" : ""))
+        return fitting
+    }
+
+    private func superclasses() throws -> [Int] {
+        guard let superclassOf = dataset.info.superclassOf else {
+            throw Failure.usage("--hierarchy softmax: \(command.data) has no superclasses")
+        }
+        return superclassOf
     }
 
     /// What decides a training beside the network and the settings.
@@ -290,7 +344,8 @@ struct TrainingRun {
             superclassOf: dataset.info.superclassOf,
             input: .init(height: dataset.info.height, width: dataset.info.width), chain: chain,
             network: try JSONValue(encoding: network.definition), weights: .init(dtype: type),
-            training: try description(result))
+            training: try description(result)
+        ).averaging(command.tta)
 
         // The classifier reads a folder: the weights are measured as they will be read, not as they were trained.
         let folder = checkpoint.removingLastComponent().appending(".\(name).model")
@@ -361,7 +416,7 @@ struct TrainingRun {
             ]),
             "settings": try JSONValue(encoding: settings),
             "epoch": .int(result.epoch), "epochs": .int(result.epochs.count),
-            "ended": .string(result.end == .patience ? "patience" : "finished"),
+            "ended": .string(result.end == .patience ? "patience" : result.end == .target ? "target" : "finished"),
             "seconds": .number(result.epochs.reduce(0) { $0 + $1.seconds }),
         ])
     }

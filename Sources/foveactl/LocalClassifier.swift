@@ -41,7 +41,7 @@ final class LocalClassifier {
                 model: model.folder, plugins: configuration.plugins,
                 limits: WorkerLimits(
                     bytes: limits.file, side: limits.side, pixels: limits.pixels, memory: limits.memory),
-                batch: 1))
+                batch: 1, tta: configuration.tta.flatMap(TestTimeAugmentation.init(rawValue:))))
         do {
             return (worker, try worker.waitForHello())
         } catch WorkerClientError.fault(let fault) {

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import FoveaSystem
 import FoveaTestKit
 import Glibc
@@ -81,6 +82,87 @@ extension EndToEnd {
         }
     }
 
+    /// Again and again at random moments, with checkpoints in the middle of epochs, and gone on with each time.
+    @Test func aTrainingKilledAtRandomMomentsEndsWithTheSameWeights() throws {
+        let ground = try Ground()
+        let more = ["--checkpoint-every", "1ms", "--averaging", "ema:0.9", "--augment", "flip,crop=2,blur=0.3,cutmix=0.3"]
+        #expect(try ground.train("whole", epochs: 40, more).code == 0)
+        var random = SystemRandomNumberGenerator()
+        var kills = 0
+        while true {
+            let hasCheckpoint = try Files.statusIfPresent(ground.checkpoint("killed")) != nil
+            let resume = hasCheckpoint ? ["--resume", ground.checkpoint("killed").string] : []
+            let file = try ground.folder.write("killed.log", [])
+            let log = try Files.open(file, O_WRONLY | O_APPEND)
+            defer { try? log.close() }
+            let child = try ChildProcess(
+                executable: try Programs.path("fovea-train"),
+                arguments: ground.arguments("killed", epochs: 40, more + resume),
+                environment: ["PATH=/usr/bin:/bin"], output: log, error: log)
+            if kills < 10 {
+                usleep(UInt32.random(in: 10_000...400_000, using: &random))
+                child.signal(SIGKILL)
+                kills += 1
+            }
+            let ending = child.wait()
+            if ending == .exited(0) { break }
+            let text = String(decoding: try Files.read(file), as: UTF8.self)
+            #expect(ending == .killed(signal: SIGKILL), "after \(kills) kills: \(text)")
+            if ending != .killed(signal: SIGKILL) { return }
+        }
+        #expect(try ground.weights("killed") == ground.weights("whole"))
+    }
+
+    @Test func aBudgetChoosesTheEpochsAndATargetEndsThem() throws {
+        let ground = try Ground()
+        var arguments = ground.arguments("budget", epochs: 1).filter { $0 != "--quiet" }
+        arguments.removeSubrange(arguments.firstIndex(of: "--epochs")!...arguments.firstIndex(of: "--epochs")! + 1)
+        let outcome = try Programs.run("fovea-train", arguments + ["--budget", "2s"])
+        #expect(outcome.code == 0 && outcome.error.contains("an epoch takes about"), "\(outcome)")
+        let epochs = outcome.error.split(separator: "\n").filter { $0.hasPrefix("epoch ") }.count
+        #expect(epochs > 1 && outcome.error.contains("\(epochs) in 2.0 s"), "\(outcome)")
+        let both = try Programs.run("fovea-train", arguments + ["--budget", "2s", "--epochs", "3"])
+        #expect(both.code == 64 && both.error.contains("give one of them"), "\(both)")
+        let unknown = try Programs.run("fovea-train", arguments + ["--target", "75"])
+        #expect(unknown.code == 64 && unknown.error.contains("--preset fast"), "\(unknown)")
+    }
+
+    /// Averaging, confusion matrix and blurs of one model.
+    @Test func aModelIsMeasuredFromAllSides() throws {
+        let ground = try Ground()
+        #expect(try ground.train("shades", epochs: 4, ["--tta", "flip"]).code == 0)
+        let csv = ground.root.appending("confusion.csv")
+        let evaluate = ["evaluate", "shades@1", "--data", "\(ground.root)/data", "--config", ground.configuration.string]
+        func figures(_ more: [String]) throws -> JSONValue {
+            let outcome = try Programs.run("fovea-train", evaluate + ["--json"] + more)
+            #expect(outcome.code == 0, "\(outcome.error)")
+            return try JSONDecoder().decode(JSONValue.self, from: Data(outcome.output.utf8))
+        }
+        let whole = try figures(["--confusion", csv.string, "--blur"])
+        #expect(whole["tta"]?.string == "flip", "as the model says")
+        let top1 = try #require(whole["top1"]?.double)
+        let calibration = try #require(whole["calibrationError"]?.double)
+        #expect((0...1).contains(top1) && (0...1).contains(calibration))
+        for kind in ["gaussian", "defocus", "motion", "zoom", "glass"] {
+            guard case .array(let shares)? = whole["blur"]?["top1"]?[kind] else {
+                Issue.record("no \(kind)")
+                continue
+            }
+            #expect(shares.count == 5 && shares.allSatisfy { (0...1).contains($0.double ?? -1) })
+        }
+        #expect(whole["blur"]?["mean"]?.double != nil)
+        // Rows are what the images are, columns what was answered.
+        let lines = String(decoding: try Files.read(csv), as: UTF8.self).split(separator: "\r\n")
+        #expect(lines.first == "true,dark,light" && lines.count == 3)
+        let counts = lines.dropFirst().map { $0.split(separator: ",").dropFirst().compactMap { Int($0) } }
+        #expect(counts.map { $0.reduce(0, +) } == [30, 30])
+        #expect(abs(Double(counts[0][0] + counts[1][1]) / 60 - top1) < 1e-12)
+
+        for tta in ["none", "shift"] { #expect(try figures(["--tta", tta])["tta"]?.string == tta) }
+        let words = try Programs.run("fovea-train", evaluate + ["--blur", "--tta", "shift"])
+        #expect(words.output.contains("6 of each image (shift)") && words.output.contains("mean of gaussian, defocus"))
+    }
+
     @Test func onlyOneTrainingHasACheckpoint() throws {
         let ground = try Ground()
         let checkpoint = ground.root.appending("my.checkpoint")
@@ -130,7 +212,7 @@ extension EndToEnd {
         let plain = try Programs.run("fovea-train", arguments.filter { $0 != "--quiet" })
         #expect(plain.code == 0 && plain.output.contains("development: top1"), "\(plain)")
         // Of 60 images 6 are for testing; 128 in a step would be all of them.
-        #expect(plain.error.contains("50 images, 4 for development, batches of 16"), "\(plain)")
+        #expect(plain.error.contains("50 images, 4 for development, 2 epochs, batches of 16"), "\(plain)")
         #expect(!plain.output.contains("test: top1"))
         let tested = try Programs.run("fovea-train", arguments + ["--test"])
         #expect(tested.code == 0 && tested.output.contains("test: top1"), "\(tested)")

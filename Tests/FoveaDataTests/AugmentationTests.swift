@@ -65,4 +65,56 @@ struct AugmentationTests {
         var random = SplitMix64(seed: 3)
         for _ in 0..<20 { #expect(off.change(using: &random) == .init(mirrored: false, dx: 0, dy: 0)) }
     }
+
+    private func applied(_ augmentation: Augmentation, seed: UInt64, index: Int = 0, epoch: Int = 0) -> [UInt8] {
+        let image = SyntheticImage.noise(width: 32, height: 32, seed: 5)
+        var random = SplitMix64(seed: seed)
+        var result = [UInt8](repeating: 0, count: image.pixels.count)
+        augmentation.apply(
+            image.pixels, to: &result, height: 32, width: 32, index: index, epoch: epoch, using: &random)
+        return result
+    }
+
+    @Test func cutoutIsAGreySquare() {
+        let plain = applied(Augmentation(flip: .none, shift: 0), seed: 1)
+        for seed in 1...20 as ClosedRange<UInt64> {
+            let cut = applied(Augmentation(flip: .none, shift: 0, cutout: 8), seed: seed)
+            let places = (0..<1024).filter { cut[$0 * 3..<$0 * 3 + 3] != plain[$0 * 3..<$0 * 3 + 3] }
+            #expect(!places.isEmpty && places.count <= 64)
+            #expect(places.allSatisfy { cut[$0 * 3..<$0 * 3 + 3].allSatisfy { $0 == 127 } })
+            let (rows, columns) = (places.map { $0 / 32 }, places.map { $0 % 32 })
+            #expect(rows.max()! - rows.min()! < 8 && columns.max()! - columns.min()! < 8)
+        }
+    }
+
+    @Test func aShareOfTheImagesIsBlurred() {
+        let plain = applied(Augmentation(flip: .none, shift: 0), seed: 1)
+        let blurred = (0..<300).filter { seed in
+            applied(Augmentation(flip: .none, shift: 0, blur: 0.3), seed: seed) != plain
+        }
+        #expect((60...120).contains(blurred.count))
+        #expect(Augmentation(blur: 0.1).blurs && !Augmentation().blurs)
+    }
+
+    @Test func alternatingFlipsAlternate() {
+        let augmentation = Augmentation(flip: .alternating, shift: 0)
+        for index in 0..<10 {
+            let epochs = (0..<4).map { applied(augmentation, seed: UInt64($0), index: index, epoch: $0) }
+            #expect(epochs[0] == epochs[2] && epochs[1] == epochs[3] && epochs[0] != epochs[1])
+        }
+    }
+
+    /// Sometimes nothing, sometimes black spots, sometimes a part of the image enlarged.
+    @Test func theSeedsAugmentationDoesAllThreeAndSometimesNothing() {
+        let seed = Augmentation(isSeed: true)
+        let plain = applied(Augmentation(flip: .none, shift: 0), seed: 1)
+        let results = (0..<200).map { applied(seed, seed: $0) }
+        let same = results.filter { $0 == plain }.count
+        let black = results.filter { result in
+            (0..<1024).filter { result[$0 * 3] == 0 && plain[$0 * 3] != 0 }.count > 30
+        }.count
+        #expect((30...110).contains(same))
+        #expect((20...120).contains(black))
+        #expect(applied(seed, seed: 7) == results[7])
+    }
 }

@@ -1,4 +1,5 @@
 import FoveaNN
+import Glibc
 import Testing
 
 /// The laws of a layer: golden values, and backward is the derivative of forward.
@@ -73,6 +74,21 @@ import Testing
             #expect(distance(gradients.input, g.floats("dx")) < 1e-5)
             #expect(distance(gradients.parameters["weight"]!, g.floats("dweight")) < 1e-5)
             #expect(distance(gradients.parameters["bias"]!, g.floats("dbias")) < 1e-5)
+        }
+    }
+
+    @Test func superclassesAgreeWithPyTorch() throws {
+        let g = try golden("superclasses")
+        let layer = try LayerProbe(
+            .superclasses(g.floats("groups").map { Int($0) }), input: Shape(height: 1, width: 1, channels: 7),
+            maxBatch: 3)
+        let y = layer.forward(g.floats("x"))
+        #expect(distance(y, g.floats("y")) < 1e-5)
+        #expect(distance(layer.backward(g.floats("dy")).input, g.floats("dx")) < 1e-5)
+        // They are log-probabilities.
+        for n in 0..<3 { #expect(abs(y[n * 7..<(n + 1) * 7].reduce(0) { $0 + exp($1) } - 1) < 1e-5) }
+        #expect(throws: ShapeError.self) {
+            try LayerProbe(.superclasses([0, 2, 0]), input: Shape(height: 1, width: 1, channels: 3), maxBatch: 1)
         }
     }
 

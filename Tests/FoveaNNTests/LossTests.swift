@@ -16,10 +16,13 @@ import Testing
         for (row, label) in labels.enumerated() {
             let at = row * classes
             var best: Int32 = -1
+            var settings = ck_loss(smoothing: smoothing, hierarchy: 0, group: nil)
             let loss = x.withUnsafeBufferPointer { x in
                 gradient.withUnsafeMutableBufferPointer {
                     ck_cross_entropy(
-                        x.baseAddress! + at, Int32(classes), Int32(label), smoothing, 1, $0.baseAddress! + at, &best)
+                        x.baseAddress! + at, Int32(classes), ck_target(label: Int32(label), other: 0, share: 0),
+                        &settings,
+                        1, $0.baseAddress! + at, &best)
                 }
             }
             let wanted = expected.floats("losses")[row]
@@ -35,11 +38,18 @@ import Testing
         #expect(distance(gradient, expected.floats("dx")) < 1e-6)
     }
 
-    @Test(arguments: [Float(0), 0.1, 0.5]) func gradientIsTheDerivative(_ smoothing: Float) {
+    /// Plain, mixed, and with superclasses.
+    @Test(arguments: [(Float(0), Float(0), Float(0)), (0.1, 0, 0), (0.5, 0, 0.3), (0, 0.4, 0), (0.1, 0.25, 0.3)])
+    func gradientIsTheDerivative(_ smoothing: Float, _ share: Float, _ hierarchy: Float) {
+        let group: [Int32] = [0, 1, 2, 0, 1, 2, 0, 1, 2]
         var x = random(classes, seed: 3, scale: 2)
         var (gradient, best) = ([Float](repeating: 0, count: classes), Int32(0))
         func loss(_ gradient: UnsafeMutablePointer<Float>? = nil) -> Double {
-            Double(ck_cross_entropy(x, Int32(classes), 4, smoothing, 0.25, gradient, &best))
+            group.withUnsafeBufferPointer {
+                var settings = ck_loss(smoothing: smoothing, hierarchy: hierarchy, group: $0.baseAddress)
+                let target = ck_target(label: 4, other: 5, share: share)
+                return Double(ck_cross_entropy(x, Int32(classes), target, &settings, 0.25, gradient, &best))
+            }
         }
         gradient.withUnsafeMutableBufferPointer { _ = loss($0.baseAddress) }
         let step: Float = 5e-3

@@ -18,9 +18,10 @@ import Testing
         #expect(Set(start.keys) == Set(network.tensors.filter { $0.kind == .parameter }.map(\.name)))
         for (name, values) in start { try network.write(name, values.floats) }
         let adam = Adam(network, weightDecay: 0.05, clip: 0.5)
-        let (x, labels) = (g.floats("x"), g.floats("labels").map { Int32($0) })
+        let (x, labels) = (g.floats("x"), g.floats("labels").map { Target(Int32($0)) })
         for step in 0..<3 {
-            let (loss, _) = network.forwardBackward(x, labels: labels, count: 6, smoothing: 0.1, step: step, seed: 1)
+            let (loss, _) = network.forwardBackward(
+                x, targets: labels, count: 6, loss: Loss(smoothing: 0.1), step: step, seed: 1)
             #expect(abs(Float(loss) - g.floats("losses")[step]) < 1e-4)
             if step == 0 {
                 for (name, values) in g["gradients"]!.members {
@@ -40,6 +41,58 @@ import Testing
         #expect(distance(probabilities, g.floats("probabilities")) < 5e-3)
     }
 
+    /// The seed's other networks, and Page's: loss, gradients, steps of SGD, running statistics and probabilities.
+    @Test(arguments: ["depthwise", "resnet", "resnet9"]) func agreesWithPyTorch(_ name: String) throws {
+        let g = try golden(name)
+        let side = Int(g["side"]?.double ?? 0)
+        let narrow = JSONValue.array([.int(4), .int(6)])
+        let settings: [String: [String: JSONValue]] = [
+            "depthwise": [
+                "channels": narrow, "kernels": .array([.int(5), .int(3)]), "hidden": .array([.int(10)]),
+                "keep": .int(1), "dropBlock": .object(["keep": .int(1)]),
+            ],
+            "resnet": [
+                "channels": narrow, "hidden": .array([.int(10)]), "keep": .int(1),
+                "dropBlock": .object(["keep": .int(1), "fall": .int(0)]),
+            ],
+            "resnet9": ["channels": .array([.int(4), .int(5), .int(6), .int(7)])],
+        ]
+        let definition = NetworkDefinition(
+            architecture: name, input: Shape(height: side, width: side, channels: 3), classes: 5,
+            settings: .object(settings[name]!))
+        let network = try Network(definition, maxBatch: 4, mode: .training, threads: 2)
+        let start = g["start"]!.members
+        #expect(Set(start.keys) == Set(network.tensors.filter { $0.kind == .parameter }.map(\.name)))
+        for (name, values) in start { try network.write(name, values.floats) }
+        let sgd = SGD(network, learningRate: 0.02, momentum: 0.9, weightDecay: 0.01)
+        let (x, targets) = (g.floats("x"), g.floats("labels").map { Target(Int32($0)) })
+        for step in 0..<2 {
+            let (loss, _) = network.forwardBackward(
+                x, targets: targets, count: 4, loss: Loss(smoothing: 0.1), step: step, seed: 1)
+            #expect(abs(Float(loss) - g.floats("losses")[step]) < 1e-4)
+            if step == 0 {
+                for (name, values) in g["gradients"]!.members {
+                    #expect(distance(network.readGradient(name), values.floats) < 1e-4, "\(name)")
+                }
+            }
+            sgd.apply(factor: 1)
+        }
+        for part in ["end", "buffers"] {
+            for (name, values) in g[part]!.members {
+                #expect(distance(network.read(name), values.floats) < 2e-4, "\(name)")
+            }
+        }
+        // As it serves: batch norm and activation are part of the convolution.
+        let serving = try Network(definition, maxBatch: 4, mode: .inference, threads: 1)
+        #expect(serving.tensors == network.tensors)
+        for tensor in network.tensors { try serving.write(tensor.name, network.read(tensor.name)) }
+        for each in [network, serving] {
+            var probabilities = [Float](repeating: 0, count: 20)
+            each.predict(x, count: 4, probabilities: &probabilities)
+            #expect(distance(probabilities, g.floats("probabilities")) < 1e-3)
+        }
+    }
+
     /// Loss, gradients, steps of Muon, running statistics and probabilities of a small network.
     @Test(arguments: [1, 2]) func foveaNetAgreesWithPyTorch(threads: Int) throws {
         let g = try golden("foveanet")
@@ -57,9 +110,10 @@ import Testing
         try network.write("stem.conv.weight", g.floats("stem"))
         let muon = Muon(
             network, learningRate: 0.02, momentum: 0.6, restLearningRate: 0.1, restMomentum: 0.9, weightDecay: 0.01)
-        let (x, labels) = (g.floats("x"), g.floats("labels").map { Int32($0) })
+        let (x, labels) = (g.floats("x"), g.floats("labels").map { Target(Int32($0)) })
         for step in 0..<2 {
-            let (loss, _) = network.forwardBackward(x, labels: labels, count: 6, smoothing: 0.25, step: step, seed: 1)
+            let (loss, _) = network.forwardBackward(
+                x, targets: labels, count: 6, loss: Loss(smoothing: 0.25), step: step, seed: 1)
             #expect(abs(Float(loss) - g.floats("losses")[step]) < 1e-4)
             if step == 0 {
                 for (name, values) in g["gradients"]!.members {

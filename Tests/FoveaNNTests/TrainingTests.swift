@@ -118,6 +118,100 @@ import Testing
         }
     }
 
+    /// Every optimizer and every average, mixed images and superclasses, from checkpoints in the middle of epochs.
+    @Test(arguments: [
+        (TrainingSettings.OptimizerKind.adam, "ema:0.9", 0.0), (.sgd, "lookahead:3:0.5", 0.5), (.sgd, "none", 0),
+        (.muon, "ema:0.95", 0.3),
+    ])
+    func whateverIsRememberedGoesOnBitForBit(
+        _ optimizer: TrainingSettings.OptimizerKind, _ averaging: String, _ cutMix: Double
+    ) throws {
+        var settings = settings(epochs: 3)
+        settings.optimizer = optimizer
+        settings.averaging = WeightAveraging(averaging)!
+        settings.augmentation.cutMix = cutMix
+        settings.hierarchy = 0.3
+        settings.schedule = .oneCycle
+        func make() throws -> Trainer {
+            let network = try Network(
+                smallVanilla(keep: 0.8, block: 1), maxBatch: settings.batch, mode: .training, threads: 2)
+            return try Trainer(network, settings: settings, superclassOf: [0, 0, 1, 1])
+        }
+        let source = Stripes(count: 80)
+        for development in [Stripes(count: 20), nil] {
+            let whole = try make()
+            var checkpoints: [[UInt8]] = []
+            let expected = try whole.run(
+                source, development: development, saveEvery: 0,
+                saveCheckpoint: { checkpoints.append(try $0.checkpoint()) })
+            // Five steps an epoch: four in the middle, one at the end.
+            #expect(checkpoints.count == 15)
+            for place in [1, 4, 6, 12] {
+                let resumed = try make()
+                try checkpoints[place].withUnsafeBytes { try resumed.restore($0) }
+                let result = try resumed.run(source, development: development)
+                #expect(result.epochs.map(\.loss) == expected.epochs.map(\.loss))
+                #expect(bits(resumed.network) == bits(whole.network))
+            }
+        }
+    }
+
+    @Test func averagesAreWhatTheyAreCalled() throws {
+        func end(_ averaging: WeightAveraging, steps: Int) throws -> [Float] {
+            var settings = settings(epochs: steps)
+            settings.averaging = averaging
+            settings.schedule = .constant
+            let trainer = try trainer(settings, keep: 1)
+            _ = try trainer.run(Stripes(count: 16))
+            return trainer.network.read("logits.linear.weight")
+        }
+        let plain = try (0...3).map { try end(.none, steps: max(1, $0)) }
+        // The mean's first step leaves (1 + 1) / (10 + 1) of what was, the second 3 / 12.
+        let start = try trainer(settings(epochs: 1), keep: 1).network.read("logits.linear.weight")
+        let first = zip(start, plain[1]).map { 2 / 11 * $0 + 9 / 11 * $1 }
+        #expect(distance(try end(.ema(decay: 0.9), steps: 1), first) < 1e-6)
+        let second = zip(first, plain[2]).map { 0.25 * $0 + 0.75 * $1 }
+        #expect(distance(try end(.ema(decay: 0.9), steps: 2), second) < 1e-6)
+        // After two steps half of the way back; the third step begins there.
+        let back = zip(start, plain[2]).map { 0.5 * $0 + 0.5 * $1 }
+        #expect(distance(try end(.lookahead(steps: 2, share: 0.5), steps: 2), back) < 1e-6)
+        #expect(try end(.lookahead(steps: 2, share: 0.5), steps: 3) != plain[3])
+        for text in ["none", "ema:0.99", "lookahead:5:0.5"] { #expect(WeightAveraging(text)?.text == text) }
+        for text in ["", "ema", "ema:1", "lookahead:0:0.5", "lookahead:5:2"] { #expect(WeightAveraging(text) == nil) }
+    }
+
+    @Test func aTargetEndsTheTrainingWhereItIsReached() throws {
+        let trainer = try trainer(settings(epochs: 60), keep: 1)
+        let development = Stripes(count: 24)
+        let result = try trainer.run(Stripes(count: 64), development: development, target: 0.6)
+        #expect(result.end == .target && result.epochs.count < 60)
+        #expect(try trainer.network.evaluate(development).top1 >= 0.6)
+        #expect(result.epochs.dropLast().allSatisfy { $0.development!.top1 < 0.6 })
+    }
+
+    /// Measuring how long an epoch takes leaves nothing behind.
+    @Test func aMeasuredTrainerIsAsNew() throws {
+        var settings = settings(epochs: 2)
+        settings.optimizer = .sgd
+        let (measured, plain) = (try trainer(settings), try trainer(settings))
+        #expect(measured.measuredSecondsPerEpoch(images: 64, development: 20) > 0)
+        for trainer in [measured, plain] { _ = try trainer.run(Stripes(count: 64)) }
+        #expect(bits(measured.network) == bits(plain.network))
+    }
+
+    @Test func mixedImagesAreBothInTheirProportion() {
+        let batch = Self.mixedBatch(share: 0.5, count: 400)
+        let touched = batch.targets.filter { $0.share > 0 }
+        #expect((150...250).contains(touched.count))
+        for (n, target) in batch.targets.enumerated() {
+            // Image n is made of n's everywhere: what is pasted in is its partner's.
+            let image = batch.images[n * 192..<(n + 1) * 192]
+            let foreign = image.filter { $0 != Float(n) }
+            #expect(abs(Float(foreign.count) / 192 - target.share) < 1e-6 || target.other == target.label)
+            #expect(Set(foreign).count <= 1 && foreign.allSatisfy { Int32($0) % 4 == target.other })
+        }
+    }
+
     @Test func sizesThatTheNetworkCannotTakeAreRefused() throws {
         var settings = settings(epochs: 1)
         settings.sizes = [.init(side: 2, until: 0.5)]
@@ -213,12 +307,14 @@ import Testing
             let factors = (0..<40).map { Float(schedule.factor(step: $0, total: 40, perEpoch: 10, warmup: 5)) }
             #expect(distance(factors, g.floats(name)) < 1e-6)
         }
+        let cycle = (0..<40).map { Float(Schedule.oneCycle.factor(step: $0, total: 40, perEpoch: 10, warmup: 5)) }
+        #expect(distance(cycle, try golden("onecycle").floats("factors")) < 1e-6)
         let linear = (0..<40).map { Schedule.linear.factor(step: $0, total: 40, perEpoch: 10, warmup: 5) }
         #expect(
             linear[4] == 1 && linear[5] == 1 && abs(linear[22] - 18.0 / 35) < 1e-12
                 && abs(linear[39] - 1.0 / 35) < 1e-12)
         #expect(Schedule.constant.factor(step: 39, total: 40, perEpoch: 10, warmup: 5) == 1)
-        for text in ["constant", "cosine", "linear", "step:0.98"] { #expect(Schedule(text)?.text == text) }
+        for text in ["constant", "cosine", "linear", "one-cycle", "step:0.98"] { #expect(Schedule(text)?.text == text) }
         for text in ["", "step", "step:2", "step:x", "square"] { #expect(Schedule(text) == nil) }
     }
 
@@ -232,5 +328,15 @@ import Testing
         var (a, b, c) = (SeededGenerator(1, 2), SeededGenerator(1, 2), SeededGenerator(1, 3))
         let first = a.next()
         #expect(first == b.next() && first != c.next())
+    }
+
+    /// Images of 8×8 that hold their own number, of class number % 4, after CutMix.
+    private static func mixedBatch(share: Double, count: Int) -> (images: [Float], targets: [Target]) {
+        var images = (0..<count * 192).map { Float($0 / 192) }
+        var targets = (0..<count).map { Target(Int32($0 % 4)) }
+        var random = SeededGenerator(3)
+        CutMix(Shape(height: 8, width: 8, channels: 3), share: share, batch: count)
+            .apply(&images, &targets, count: count, random: &random)
+        return (images, targets)
     }
 }

@@ -263,3 +263,122 @@ write("foveanet", dict(x=nhwc(x), labels=labels.tolist(), stem=hwio(stem), start
 # Antialiased bilinear downsampling
 x = torch.randn(2, 3, 13, 16, dtype=torch.float64)
 write("downsampling", dict(x=nhwc(x), y=nhwc(F.interpolate(x, size=(9, 10), mode="bilinear", antialias=True))))
+
+
+# The other networks, small: loss, gradients, two steps of SGD with Nesterov's momentum, running statistics, probabilities
+def convolution(name, t, outputs, k):
+    return F.conv2d(t, filters(f"{name}", t.shape[1], outputs, k), padding="same")
+
+
+def matrix(name, t, n):
+    if f"{name}.weight" not in p:
+        p[f"{name}.weight"] = leaf(t.shape[1], n, scale=0.2)
+    return t @ p[f"{name}.weight"]
+
+
+def hidden(t, widths, classes):
+    t = t.permute(0, 2, 3, 1).flatten(1)
+    for i, width in enumerate(widths):
+        t = F.relu(norm(f"hidden{i + 1}.norm", matrix(f"hidden{i + 1}.linear", t, width)))
+    return norm("logits.norm", matrix("logits.linear", t, classes))
+
+
+def depthwise(t):
+    for i, (c, k) in enumerate([(4, 5), (6, 3)]):
+        name = f"block{i + 1}"
+        t = norm(f"{name}.norm1", t, affine=i > 0)
+        if i == 0:
+            t = convolution(f"{name}.conv", t, c, k)
+        else:
+            if f"{name}.depthwise.weight" not in p:
+                p[f"{name}.depthwise.weight"] = leaf(t.shape[1], 1, k, k, scale=0.3)
+            t = F.conv2d(t, p[f"{name}.depthwise.weight"], padding="same", groups=t.shape[1])
+            t = convolution(f"{name}.pointwise", t, c, 1)
+        t = F.relu(norm(f"{name}.norm2", F.max_pool2d(t, 2)))
+    return hidden(t, [10], 5)
+
+
+def resnet(t):
+    def f(name, t, c, pixels=False):
+        for part in (1, 2):
+            first = pixels and part == 1
+            t = norm(f"{name}.norm{part}", t, affine=not first)
+            t = convolution(f"{name}.conv{part}", t if first else F.relu(t), c, 3)
+        return t
+
+    for i, c in enumerate([4, 6]):
+        name = f"stage{i + 1}"
+        h = F.relu(f(f"{name}.a", t, c, pixels=i == 0))
+        t = F.relu(h + f(f"{name}.b", h, c))
+        odd = t.shape[2] % 2  # TensorFlow's SAME
+        t = F.max_pool2d(F.pad(t, (odd, 1, odd, 1), value=-1e9), 3, 2)
+    return hidden(t, [10], 5)
+
+
+def resnet9(t):
+    def c(name, t, n):
+        return F.relu(norm(f"{name}.norm", convolution(f"{name}.conv", t, n, 3)))
+
+    t = c("prepare", t, 4)
+    for i, n in enumerate([5, 6, 7]):
+        name = f"layer{i + 1}"
+        t = F.max_pool2d(c(name, t, n), 2)
+        if i != 1:
+            t = t + c(f"{name}.residual.b", c(f"{name}.residual.a", t, n), n)
+    t = F.max_pool2d(t, 4).flatten(1)
+    t = matrix("head.linear", t, 5)
+    if "head.linear.bias" not in p:
+        p["head.linear.bias"] = leaf(5, scale=0.2)
+    return t + p["head.linear.bias"]
+
+
+def tensors(values):
+    """Depthwise filters, C x 1 x k x k, are k, k, C in the engine."""
+    return {n: hwio(t) if t.dim() == 4 else flat(t) for n, t in values.items()}
+
+
+for f, side, most in [(depthwise, 8, 0.997), (resnet, 7, 0.997), (resnet9, 32, 0.9)]:
+    x = torch.randn(4, 3, side, side, dtype=torch.float64)
+    labels = torch.tensor([0, 3, 2, 4])
+    p, buffers = {}, {}
+    training, momentum = True, 0.0
+    f(x)
+    for name in buffers:
+        buffers[name] = torch.zeros_like(buffers[name]) if name.endswith("mean") else torch.ones_like(buffers[name])
+    start = tensors(p)
+    decay = [t for n, t in p.items() if n.endswith("weight")]
+    rest = [t for n, t in p.items() if not n.endswith("weight")]
+    sgd = torch.optim.SGD([dict(params=decay, weight_decay=0.01), dict(params=rest)], lr=0.02, momentum=0.9, nesterov=True)
+    losses, gradients = [], None
+    for step in range(2):
+        momentum = min(most, (1 + step) / (10 + step))
+        sgd.zero_grad()
+        loss = F.cross_entropy(f(x), labels, label_smoothing=0.1)
+        loss.backward()
+        gradients = gradients or tensors({n: t.grad for n, t in p.items()})
+        losses.append(float(loss.detach()))
+        sgd.step()
+    training = False
+    write(f.__name__, dict(x=nhwc(x), labels=labels.tolist(), side=side, start=start, losses=losses, gradients=gradients,
+                           end=tensors(p), buffers=named(buffers), probabilities=flat(F.softmax(f(x), dim=1))))
+
+# One cycle: 40 steps, 5 of them up
+cycle = torch.optim.lr_scheduler.OneCycleLR(
+    torch.optim.SGD(q, lr=1.0), max_lr=1.0, total_steps=40, pct_start=6 / 40, anneal_strategy="cos")
+values = []
+for s in range(40):
+    values.append(cycle.get_last_lr()[0])
+    cycle.optimizer.step()
+    cycle.step()
+write("onecycle", dict(factors=values))
+
+# Superclasses first: log-probabilities and their gradient
+groups = torch.tensor([0, 1, 0, 2, 1, 1, 2])
+x = (2 * torch.randn(3, 7, dtype=torch.float64)).requires_grad_()
+y = torch.zeros_like(x)
+u = torch.stack([x[:, groups == g].mean(1) for g in range(3)], 1).log_softmax(1)
+parts = [(u[:, [g]] + x[:, groups == g].log_softmax(1), groups == g) for g in range(3)]
+y = torch.stack([parts[g][0][:, int((groups[:i] == g).sum())] for i, g in enumerate(groups.tolist())], 1)
+dy = torch.randn_like(y)
+y.backward(dy)
+write("superclasses", dict(x=flat(x), groups=groups.tolist(), y=flat(y), dy=flat(dy), dx=flat(x.grad)))

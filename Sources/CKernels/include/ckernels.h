@@ -172,6 +172,15 @@ typedef struct {
     /* Its transpose: the gradient of pixels to a*a packed right operands of tiles x c. */                             \
     X(void, wino_pixels_back, (const float *dy, const ck_wino_map *map, int first, int tiles, float *products),        \
       (dy, map, first, tiles, products))                                                                               \
+    /* Stochastic gradient descent with Nesterov's momentum, as PyTorch has it: g' = scale*g + decay*p, m = momentum*m + g',\
+     * p -= rate*(g' + momentum*m). */                                                                                 \
+    X(void, nesterov,                                                                                                  \
+      (float *p, const float *g, float *m, size_t n, float rate, float momentum, float decay, float scale),            \
+      (p, g, m, n, rate, momentum, decay, scale))                                                                      \
+    /* m = momentum*m + g, ahead = g + momentum*m */                                                                   \
+    X(void, momentum, (const float *g, float *m, float *ahead, size_t n, float momentum), (g, m, ahead, n, momentum))  \
+    /* y = a*x + b*y; x may be y */                                                                                        \
+    X(void, blend, (const float *x, float *y, size_t n, float a, float b), (x, y, n, a, b))                            \
     X(void, adam, (float *p, const float *g, float *m, float *v, size_t n, const ck_adam_settings *settings),                   \
       (p, g, m, v, n, settings))
 
@@ -182,9 +191,23 @@ CK_KERNELS(CK_DECLARE)
 /* Softmax of one row of n logits; logits and probabilities may be the same buffer. */
 void ck_softmax(const float *logits, int n, float *probabilities);
 
-/* Softmax cross-entropy of one row against a smoothed label, target = (1-s)*onehot + s/n.
- * Returns the loss; gradient (may be NULL, may be logits) = (softmax - target) * scale; *best is the argmax. */
-float ck_cross_entropy(const float *logits, int n, int label, float smoothing, float scale, float *gradient, int *best);
+/* What an image shall be: `label`, and for its `share` (0 to 1) `other`, where two images were mixed. */
+typedef struct {
+    int32_t label, other;
+    float share;
+} ck_target;
+
+/* What is minimised: cross-entropy against a smoothed target, and `hierarchy` times that of the superclass, whose probability
+ * is the sum of its classes'; group[class] is the class's superclass, or group is NULL. */
+typedef struct {
+    float smoothing, hierarchy;
+    const int32_t *group;
+} ck_loss;
+
+/* The loss of one row of logits against t = (1-s)*((1-share)*onehot(label) + share*onehot(other)) + s/n.
+ * gradient (may be NULL, may be logits) = its derivative times scale; *best is the argmax. */
+float ck_cross_entropy(const float *logits, int n, ck_target target, const ck_loss *loss, float scale, float *gradient,
+                       int *best);
 
 /* DropBlock's mask of one H x W x C image: every zero of `seeds` clears the block x block square around it in `mask`.
  * Returns the number of ones. `seeds` and `mask` are different buffers. */

@@ -1,5 +1,6 @@
 // Worker processes: starting, losing, replacing them.
 
+import FoveaModels
 import FoveaPipeline
 import FoveaSystem
 import SystemPackage
@@ -25,7 +26,7 @@ extension Dispatcher {
             limits: WorkerLimits(
                 bytes: configuration.limits.file, side: configuration.limits.side,
                 pixels: configuration.limits.pixels, memory: configuration.limits.memory),
-            batch: configuration.batch)
+            batch: configuration.batch, tta: configuration.tta.flatMap(TestTimeAugmentation.init(rawValue:)))
     }
 
     func startWorker(of generation: Generation) {

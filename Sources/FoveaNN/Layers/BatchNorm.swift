@@ -48,29 +48,24 @@ final class BatchNorm: Layer {
 
     private func own(_ part: Int) -> Floats { memory!.own + part * channels }
 
-    /// Sums of two quantities per channel over all rows: per thread, then over threads in order.
+    /// Sums of two quantities per channel over all rows: per thread, then over threads in order; valid until the next
+    /// layer runs.
     private func reduce(
         count: Int, _ pass: Pass,
         _ body: (Range<Int>, UnsafeMutablePointer<Double>, UnsafeMutablePointer<Double>) -> Void
-    ) -> (first: [Double], second: [Double]) {
+    ) -> (first: UnsafePointer<Double>, second: UnsafePointer<Double>) {
         let channels = channels
+        func sums(_ thread: Int) -> UnsafeMutablePointer<Double> {
+            UnsafeMutableRawPointer(pass.scratch[thread]).assumingMemoryBound(to: Double.self)
+        }
         pass.pool.split(count) { thread, images in
-            memset(pass.scratch[thread], 0, 4 * channels * 4)
-            pass.scratch[thread].withMemoryRebound(to: Double.self, capacity: 2 * channels) {
-                body(images, $0, $0 + channels)
-            }
+            memset(sums(thread), 0, 2 * channels * 8)
+            body(images, sums(thread), sums(thread) + channels)
         }
-        var first = [Double](repeating: 0, count: channels)
-        var second = first
-        for thread in 0..<pass.pool.threads {
-            pass.scratch[thread].withMemoryRebound(to: Double.self, capacity: 2 * channels) {
-                for c in 0..<channels {
-                    first[c] += $0[c]
-                    second[c] += $0[channels + c]
-                }
-            }
+        for thread in 1..<max(1, pass.pool.threads) {
+            for c in 0..<2 * channels { sums(0)[c] += sums(thread)[c] }
         }
-        return (first, second)
+        return (UnsafePointer(sums(0)), UnsafePointer(sums(0) + channels))
     }
 
     /// Inference's scale and shift from the running statistics.

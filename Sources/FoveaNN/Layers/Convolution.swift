@@ -73,6 +73,7 @@ final class Convolution: Layer {
     func needs(maxBatch: Int, mode: Mode) -> LayerNeeds {
         var needs = algorithm.needs(mode: mode)
         algorithmFloats = (needs.own + 15) / 16 * 16
+        if hasBias { needs.scratch = max(needs.scratch, 2 * output.channels) }
         needs.own = algorithmFloats + (norm?.needs(maxBatch: maxBatch, mode: mode).own ?? 0)
         return needs
     }
@@ -114,15 +115,16 @@ final class Convolution: Layer {
             algorithm.backwardFilters(x, dy, gradient, count: count, pass)
         }
         if hasBias, let gradient = memory?.gradients[1] {
-            sumColumns(dy, rows: count * output.pixels, channels: output.channels, gradient)
+            sumColumns(dy, rows: count * output.pixels, channels: output.channels, gradient, pass)
         }
         if let dx { algorithm.backwardData(dy, dx, count: count, pass) }
     }
 }
 
-/// The gradient of a bias: sums over rows. One thread, since biases are rare here.
-func sumColumns(_ dy: Floats, rows: Int, channels: Int, _ gradient: Floats) {
-    var sums = [Double](repeating: 0, count: channels)
-    ck_moments(dy, rows, Int32(channels), &sums, nil)
+/// The gradient of a bias: sums over rows, in scratch of two floats a channel. One thread, since biases are rare here.
+func sumColumns(_ dy: Floats, rows: Int, channels: Int, _ gradient: Floats, _ pass: Pass) {
+    let sums = UnsafeMutableRawPointer(pass.scratch[0]).assumingMemoryBound(to: Double.self)
+    sums.update(repeating: 0, count: channels)
+    ck_moments(dy, rows, Int32(channels), sums, nil)
     for c in 0..<channels { gradient[c] = Float(sums[c]) }
 }

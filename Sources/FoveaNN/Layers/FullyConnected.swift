@@ -44,7 +44,7 @@ final class FullyConnected: Layer {
 
     /// Packed images and gradients of the outputs.
     func needs(maxBatch: Int, mode: Mode) -> LayerNeeds {
-        LayerNeeds(scratch: mode == .training ? maxBatch * (Panels.left(inputs) + Panels.right(outputs)) : 0)
+        LayerNeeds(scratch: mode == .training ? (maxBatch + 2) * (Panels.left(inputs) + Panels.right(outputs)) : 0)
     }
     func bind(_ memory: LayerMemory) { self.memory = memory }
 
@@ -80,7 +80,7 @@ final class FullyConnected: Layer {
             }
         }
         if tensors.count > 1, let gradient = memory!.gradients[1] {
-            sumColumns(dy, rows: count, channels: outputs, gradient)
+            sumColumns(dy, rows: count, channels: outputs, gradient, pass)
         }
         guard let dx else { return }
         pass.pool.split(inputs, grain: Int(ck_columns())) { _, range in

@@ -10,6 +10,7 @@ package final class LayerProbe {
         case fullyConnected(outputs: Int, bias: Bool = false)
         case dropout(keep: Double, block: Int = 1)
         case globalPool
+        case superclasses([Int])
         case scale(Float)
         /// x + SiLU(BN(conv 3×3)), then dropout in place where `keep` is below 1.
         case residual(keep: Double = 1)
@@ -49,6 +50,7 @@ package final class LayerProbe {
             case .dropout(let keep, let block):
                 try Dropout("probe", input: input, keep: .init(first: keep), block: block, salt: 7, mode: mode)
             case .globalPool: GlobalPool("probe", input: input)
+            case .superclasses(let groups): try HierarchicalSoftmax("probe", input: input, groupOf: groups)
             case .scale(let factor): Scale("probe", input: input, factor: factor)
             case .residual(let keep):
                 try Residual("probe", input: input, branch: Self.branch(input, keep: keep, mode: mode))

@@ -66,11 +66,13 @@ package final class Network: @unchecked Sendable {
     /// - Parameters:
     ///   - maxBatch: images of one pass, more memory for more; rounded up to a multiple of 16.
     ///   - threads: the pool's size; 1 makes no thread at all.
+    ///   - beside: bytes that its owner needs as well, by the floats that are learned.
     ///   - other: a network of the same parameters for images of another size, whose memory this one uses, parameters,
     ///     gradients and activations alike: only one of them runs at a time, after `parametersChanged`.
     /// - Throws: `NetworkDefinitionError`, also where the machine has less memory than all arenas need; `ShapeError`.
     package init(
-        _ definition: NetworkDefinition, maxBatch: Int, mode: Mode, threads: Int, sharing other: Network? = nil
+        _ definition: NetworkDefinition, maxBatch: Int, mode: Mode, threads: Int, beside: (Int) -> Int = { _ in 0 },
+        sharing other: Network? = nil
     ) throws {
         precondition(maxBatch > 0 && threads > 0)
         let definition = try Architectures.resolved(definition)
@@ -131,17 +133,19 @@ package final class Network: @unchecked Sendable {
 
         arenas = [values, gradients, memory, deltas]
         bytes = arenas.reduce(0) { $0 + $1.count * 4 }
-        let machine = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
-        guard bytes < machine else {
+        let needed = bytes + beside(parameterCount)
+        guard needed < machineMemory else {
             let use = mode == .training ? "training in batches" : "batches"
             throw NetworkDefinitionError(
-                "the network needs \(bytes >> 20) MiB for \(use) of \(capacity), the machine has \(machine >> 20) MiB: "
-                    + "make batches, images or layers smaller")
+                "\(needed >> 20) MiB are needed for \(use) of \(capacity), the machine has \(machineMemory >> 20) MiB: make "
+                    + "batches, images or layers smaller")
         }
         for (index, arena) in arenas.enumerated() {
             if let shared = other?.arenas[index] {
                 guard index < 2 ? arena.count == shared.count : arena.count <= shared.count else {
-                    throw NetworkDefinitionError("a network of \(definition.input) cannot share the memory of another")
+                    throw NetworkDefinitionError(
+                        "\(definition.architecture) has other weights for images of \(definition.input): only networks that pool "
+                            + "all pixels before their matrices, such as foveanet, can begin with smaller images")
                 }
                 arena.share(shared)
             } else {
@@ -291,7 +295,7 @@ package final class Network: @unchecked Sendable {
     ///   - epoch: epochs finished so far, for what changes with them.
     /// - Returns: the mean loss, and how many images were classified rightly.
     package func forwardBackward(
-        _ images: UnsafePointer<Float>, labels: UnsafePointer<Int32>, count: Int, smoothing: Float, step: Int,
+        _ images: UnsafePointer<Float>, targets: UnsafePointer<Target>, count: Int, loss: Loss, step: Int,
         epoch: Int = 0, seed: UInt64
     ) -> (loss: Double, hits: Int) {
         precondition(mode == .training)
@@ -299,16 +303,7 @@ package final class Network: @unchecked Sendable {
         let logits = forward(images, count: count, pass)
         var dy = deltas[0]
         var spare = deltas[1]
-        var loss = 0.0
-        var hits = 0
-        for n in 0..<count {
-            var best: Int32 = 0
-            let row = n * classes
-            loss += Double(
-                ck_cross_entropy(
-                    logits + row, Int32(classes), labels[n], smoothing, 1 / Float(count), dy + row, &best))
-            hits += best == labels[n] ? 1 : 0
-        }
+        let result = loss.apply(logits, classes: classes, targets: targets, count: count, gradient: dy)
         let images = UnsafeMutablePointer(mutating: images)
         for index in stride(from: layers.count - 1, through: firstTrainable, by: -1) {
             let layer = layers[index]
@@ -320,6 +315,17 @@ package final class Network: @unchecked Sendable {
                 swap(&dy, &spare)
             }
         }
-        return (loss / Double(count), hits)
+        return result
     }
 }
+
+/// Bytes of memory that the machine has, or that the process's control group is granted (cgroups(7), memory.max).
+package let machineMemory: Int = {
+    let machine = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+    guard let file = fopen("/sys/fs/cgroup/memory.max", "r") else { return machine }
+    defer { fclose(file) }
+    var text = [CChar](repeating: 0, count: 32)
+    guard fgets(&text, 32, file) != nil else { return machine }
+    let granted = atoll(text)
+    return granted > 0 ? min(machine, Int(granted)) : machine
+}()

@@ -9,18 +9,21 @@ package struct NetworkDefinition: Codable, Sendable, Equatable {
     package var classes: Int
     /// The architecture's own settings; what is left out has its default.
     package var settings: JSONValue
+    /// The superclass of each class, where the answer is given in two stages (`HierarchicalSoftmax`); nil: in one.
+    package var superclassOf: [Int]?
 
     package init(
         architecture: String, input: Shape = Shape(height: 32, width: 32, channels: 3), classes: Int,
-        settings: JSONValue = .object([:])
+        settings: JSONValue = .object([:]), superclassOf: [Int]? = nil
     ) {
         self.architecture = architecture
         self.input = input
         self.classes = classes
         self.settings = settings
+        self.superclassOf = superclassOf
     }
 
-    private enum Key: String, CodingKey, CaseIterable { case architecture, input, classes, settings }
+    private enum Key: String, CodingKey, CaseIterable { case architecture, input, classes, settings, superclassOf }
 
     package init(from decoder: any Decoder) throws {
         let whole = try JSONValue(from: decoder)
@@ -35,6 +38,7 @@ package struct NetworkDefinition: Codable, Sendable, Equatable {
         input = try container.decode(Shape.self, forKey: .input)
         classes = try container.decode(Int.self, forKey: .classes)
         settings = try container.decodeIfPresent(JSONValue.self, forKey: .settings) ?? .object([:])
+        superclassOf = try container.decodeIfPresent([Int].self, forKey: .superclassOf)
     }
 
     /// The settings as an architecture's own type: given members replace the defaults, an unknown one is an error that
@@ -146,6 +150,11 @@ package enum Architectures {
         guard (1...4096).contains(input.height), (1...4096).contains(input.width), (1...limit).contains(input.channels),
             (1...limit).contains(definition.classes)
         else { throw NetworkDefinitionError("a network of \(input) to \(definition.classes) classes cannot be built") }
-        return try find(definition.architecture).build(definition, mode)
+        var layers = try find(definition.architecture).build(definition, mode)
+        if let superclassOf = definition.superclassOf, let last = layers.last {
+            layers.append(
+                try HierarchicalSoftmax("superclasses", input: last.output, groupOf: superclassOf))
+        }
+        return layers
     }
 }

@@ -68,40 +68,32 @@ package final class Muon: Optimizer {
 
     package func apply(factor: Double) {
         steps += 1
-        for part in rest { descend(part, rate: restLearningRate * factor) }
+        for part in rest {
+            network.descend(
+                part.range, buffer: buffer, rate: restLearningRate * factor, momentum: restMomentum,
+                decay: part.decays ? weightDecay : 0)
+        }
         for part in filters { turn(part, rate: learningRate * factor) }
         network.parametersChanged()
     }
 
-    /// Stochastic gradient descent with Nesterov's momentum, as PyTorch has it.
-    private func descend(_ part: Part, rate: Double) {
-        let (p, g, m) = (network.values, network.gradients!, buffer)
-        let (rate, momentum, decay) = (Float(rate), Float(restMomentum), part.decays ? Float(weightDecay) : 0)
-        for i in part.range {
-            let gradient = g[i] + decay * p[i]
-            m[i] = momentum * m[i] + gradient
-            p[i] -= rate * (gradient + momentum * m[i])
-        }
+    /// `body` for each part of a tensor, on all threads.
+    private func each(_ count: Int, _ body: (_ at: Int, _ count: Int) -> Void) {
+        network.pool.split(count, grain: 1024) { _, range in body(range.lowerBound, range.count) }
     }
 
     private func turn(_ part: Part, rate: Double) {
         let start = part.range.lowerBound
         let (p, g, m) = (network.values + start, network.gradients! + start, buffer + start)
         let count = part.range.count
-        let momentum = Float(momentum)
-        var norm = 0.0
         // The smaller side lies along the rows of x.
         let (small, large) = (min(part.rows, part.columns), max(part.rows, part.columns))
         let isTall = part.rows > part.columns
-        let look = isTall ? work.y : work.x
-        for i in 0..<count {
-            m[i] = momentum * m[i] + g[i]
-            look[i] = g[i] + momentum * m[i]
-        }
-        norm = ck_sum_squares(look, count).squareRoot()
-        let scale = Float(1 / (norm + 1e-7))
-        for i in 0..<count { look[i] *= scale }
-        if isTall { ck_transpose(look, Int32(part.rows), Int32(part.columns), work.x) }
+        let ahead = isTall ? work.y : work.x
+        each(count) { ck_momentum(g + $0, m + $0, ahead + $0, $1, Float(momentum)) }
+        let scale = Float(1 / (ck_sum_squares(ahead, count).squareRoot() + 1e-7))
+        each(count) { ck_blend(ahead + $0, ahead + $0, $1, 0, scale) }
+        if isTall { ck_transpose(ahead, Int32(part.rows), Int32(part.columns), work.x) }
         let x = orthogonal(small: small, large: large)
         var update = x
         if isTall {
@@ -110,8 +102,7 @@ package final class Muon: Optimizer {
         }
         // Filters keep their norm: only their direction is learned.
         let length = Float(Double(part.columns).squareRoot() / max(1e-12, ck_sum_squares(p, count).squareRoot()))
-        let step = Float(rate)
-        for i in 0..<count { p[i] = p[i] * length - step * update[i] }
+        each(count) { ck_blend(update + $0, p + $0, $1, -Float(rate), length) }
     }
 
     /// x ← a·x + (b·A + c·A²)·x with A = x·xᵀ, some times; x is small × large, in `work.x`, of norm 1.
@@ -136,7 +127,7 @@ package final class Muon: Optimizer {
                     m, Int32(range.count), m, gram, small, gram + range.lowerBound, small, 0, square + range.lowerBound,
                     small)
             }
-            for i in 0..<small * small { square[i] = b * gram[i] + c * square[i] }
+            each(small * small) { ck_blend(gram + $0, square + $0, $1, b, c) }
             for i in 0..<small { square[i * small + i] += a }
             network.pool.split(large, grain: columns) { _, range in
                 if range.isEmpty { return }

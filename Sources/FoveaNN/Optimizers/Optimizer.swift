@@ -17,6 +17,9 @@ extension TrainingSettings {
         let clip = clip > 0 ? clip : nil
         switch optimizer {
         case .adam: return Adam(network, learningRate: learningRate, weightDecay: weightDecay, clip: clip)
+        case .sgd:
+            return SGD(
+                network, learningRate: learningRate, momentum: momentum, weightDecay: weightDecay, clip: clip)
         case .muon:
             return Muon(
                 network, learningRate: muonLearningRate, momentum: muonMomentum, restLearningRate: learningRate,

@@ -13,16 +13,16 @@ import Glibc
 final class BatchProducer: @unchecked Sendable {
     struct Batch {
         let images: UnsafeMutablePointer<Float>
-        let labels: UnsafeMutablePointer<Int32>
+        let targets: UnsafeMutablePointer<Target>
         let count: Int
     }
 
     /// Sides of the images that a batch is to have; the source gives them in their own size.
-    typealias Target = (_ batch: Int) -> Shape
+    typealias Stage = (_ batch: Int) -> Shape
 
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private let slots: [(images: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>)]
+    private let slots: [(images: UnsafeMutablePointer<Float>, targets: UnsafeMutablePointer<Target>)]
     private var counts = (0, 0)
     private var produced = 0
     private var taken = 0
@@ -36,20 +36,25 @@ final class BatchProducer: @unchecked Sendable {
     private let seed: UInt64
     private let epoch: Int
     private let input: Shape
-    private let target: Target
+    private let target: Stage
     /// Where the source writes images that are then made smaller.
     private let full: UnsafeMutablePointer<Float>
+    private let labels: UnsafeMutablePointer<Int32>
+    private let mixing: CutMix?
 
     /// - Parameters:
     ///   - order: indices of the epoch's images.
     ///   - batches: which batches of `order` are wanted; the last may be short.
+    ///   - cutMix: share of the images that are mixed with another one.
     init(
         _ source: any TrainingSource, order: [Int], batches: Range<Int>, batch: Int, input: Shape, seed: UInt64,
-        epoch: Int, target: @escaping Target
+        epoch: Int, cutMix: Double = 0, target: @escaping Stage
     ) {
         (self.source, self.order, self.batches, self.batch) = (source, order, batches, batch)
         (self.seed, self.epoch, self.input, self.target) = (seed, epoch, input, target)
         full = .allocate(capacity: batch * input.count)
+        labels = .allocate(capacity: batch)
+        mixing = cutMix > 0 ? CutMix(input, share: cutMix, batch: batch) : nil
         slots = (0..<2).map { _ in (.allocate(capacity: batch * input.count), .allocate(capacity: batch)) }
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(changed, nil)
@@ -65,9 +70,10 @@ final class BatchProducer: @unchecked Sendable {
         pthread_join(handle, nil)
         for slot in slots {
             slot.images.deallocate()
-            slot.labels.deallocate()
+            slot.targets.deallocate()
         }
         full.deallocate()
+        labels.deallocate()
         pthread_cond_destroy(changed)
         pthread_mutex_destroy(mutex)
         changed.deallocate()
@@ -84,7 +90,7 @@ final class BatchProducer: @unchecked Sendable {
         pthread_mutex_unlock(mutex)
         if let failure { throw failure }
         let slot = slots[taken % 2]
-        try body(Batch(images: slot.images, labels: slot.labels, count: count))
+        try body(Batch(images: slot.images, targets: slot.targets, count: count))
         pthread_mutex_lock(mutex)
         taken += 1
         pthread_cond_broadcast(changed)
@@ -107,8 +113,12 @@ final class BatchProducer: @unchecked Sendable {
             let smaller = wanted == input ? nil : Downsampling(from: input, to: wanted)
             let result = Result {
                 try source.fill(
-                    smaller == nil ? slots[slot].images : full, labels: slots[slot].labels, indices: indices,
-                    epoch: epoch, random: &random)
+                    smaller == nil ? slots[slot].images : full, labels: labels, indices: indices, epoch: epoch,
+                    random: &random)
+                for n in 0..<indices.count { slots[slot].targets[n] = Target(labels[n]) }
+                mixing?.apply(
+                    smaller == nil ? slots[slot].images : full, slots[slot].targets, count: indices.count,
+                    random: &random)
                 smaller?.apply(full, to: slots[slot].images, count: indices.count)
             }
             pthread_mutex_lock(mutex)

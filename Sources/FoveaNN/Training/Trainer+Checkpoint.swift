@@ -5,13 +5,13 @@ import Glibc
 /// A checkpoint is one file:
 ///
 /// ```
-///   "fovea.checkpoint/2\n" │ length of JSON, u64 LE │ JSON │ values │ the optimizer's memory
-///                          │ best values (may be absent) │ SHA-256 of all before it
+///   "fovea.checkpoint/3\n" │ length of JSON, u64 LE │ JSON │ values │ the optimizer's memory
+///                          │ averaged values (may be absent) │ best values (may be absent) │ SHA-256 of all before it
 /// ```
 /// Floats are in the machine's order, little-endian on all that Fovea runs on. It is for the same build to go on with,
 /// not for exchange: models are exchanged as safetensors.
 extension Trainer {
-    private static var magic: [UInt8] { Array("fovea.checkpoint/2\n".utf8) }
+    private static var magic: [UInt8] { Array("fovea.checkpoint/3\n".utf8) }
 
     private struct Head: Codable {
         var definition: NetworkDefinition
@@ -21,6 +21,7 @@ extension Trainer {
         var optimizerSteps: Int
         var values: Int
         var parameters: Int
+        var averaged: Int
         var best: Bool
     }
 
@@ -32,10 +33,12 @@ extension Trainer {
             Head(
                 definition: network.definition, settings: settings, inputs: inputs, progress: progress,
                 optimizerSteps: optimizer.steps, values: network.valueFloats, parameters: optimizer.memory.count,
-                best: !best.isEmpty))
+                averaged: averaged.memory.count, best: !best.isEmpty))
         var bytes = Self.magic
         bytes.reserveCapacity(
-            96 + head.count + 4 * (network.valueFloats * (best.isEmpty ? 1 : 2) + optimizer.memory.count))
+            96 + head.count
+                + 4
+                * (network.valueFloats * (best.isEmpty ? 1 : 2) + optimizer.memory.count + averaged.memory.count))
         withUnsafeBytes(of: UInt64(head.count).littleEndian) { bytes.append(contentsOf: $0) }
         bytes.append(contentsOf: head)
         func append(_ floats: UnsafePointer<Float>, _ count: Int) {
@@ -43,17 +46,16 @@ extension Trainer {
         }
         append(network.values, network.valueFloats)
         append(optimizer.memory.baseAddress!, optimizer.memory.count)
+        if let copy = averaged.memory.baseAddress { append(copy, averaged.memory.count) }
         best.withUnsafeBufferPointer { if let start = $0.baseAddress, !$0.isEmpty { append(start, $0.count) } }
         bytes += Digest.sha256(bytes)
         return bytes
     }
 
-    /// Goes back to a checkpoint's state; `run` then continues from it.
-    ///
-    /// - Throws: `CheckpointError` when the bytes are no checkpoint, are damaged, or belong to another network, other
-    ///   settings or other inputs. Threads may differ, and so may the number of epochs where the schedule does not
-    ///   depend on it.
-    package func restore(_ whole: UnsafeRawBufferPointer) throws {
+    /// A checkpoint's head, the bytes before the hash, and where the floats begin.
+    private static func open(
+        _ whole: UnsafeRawBufferPointer
+    ) throws -> (head: Head, bytes: UnsafeRawBufferPointer, floats: Int) {
         let magic = Self.magic
         guard whole.count >= magic.count + 8 + 32, whole.prefix(magic.count).elementsEqual(magic) else {
             throw CheckpointError("this is not a checkpoint of this version of Fovea")
@@ -63,27 +65,45 @@ extension Trainer {
             throw CheckpointError("the checkpoint is cut off or damaged")
         }
         let length = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: magic.count, as: UInt64.self))
-        var at = magic.count + 8
+        let at = magic.count + 8
         guard length <= UInt64(bytes.count - at),
             let head = try? JSONDecoder().decode(Head.self, from: Data(bytes[at..<(at + Int(length))]))
         else { throw CheckpointError("the checkpoint is damaged") }
-        at += Int(length)
-        guard head.definition == network.definition, head.values == network.valueFloats,
-            head.parameters == optimizer.memory.count
-        else { throw CheckpointError("the checkpoint belongs to another network") }
+        return (head, bytes, at + Int(length))
+    }
+
+    /// The settings that a checkpoint's training has.
+    package static func settings(of checkpoint: UnsafeRawBufferPointer) throws -> TrainingSettings {
+        try open(checkpoint).head.settings
+    }
+
+    /// Goes back to a checkpoint's state; `run` then continues from it.
+    ///
+    /// - Throws: `CheckpointError` when the bytes are no checkpoint, are damaged, or belong to another network, other
+    ///   settings or other inputs. Threads may differ, and so may the number of epochs where the schedule does not
+    ///   depend on it.
+    package func restore(_ whole: UnsafeRawBufferPointer) throws {
+        let (head, bytes, start) = try Self.open(whole)
+        var at = start
+        guard head.definition == network.definition, head.values == network.valueFloats else {
+            throw CheckpointError("the checkpoint belongs to another network")
+        }
         if let difference = try difference(head) {
             throw CheckpointError(
                 "the checkpoint belongs to a training with other settings: \(difference). Go on with the same ones, or "
                     + "start anew without resuming")
         }
-        let floats = network.valueFloats * (head.best ? 2 : 1) + optimizer.memory.count
-        guard bytes.count - at == floats * 4 else { throw CheckpointError("the checkpoint is cut off or damaged") }
+        let floats = network.valueFloats * (head.best ? 2 : 1) + optimizer.memory.count + averaged.memory.count
+        guard head.parameters == optimizer.memory.count, head.averaged == averaged.memory.count,
+            bytes.count - at == floats * 4
+        else { throw CheckpointError("the checkpoint is cut off or damaged") }
         func take(_ to: Floats, _ count: Int) {
             memcpy(to, bytes.baseAddress! + at, count * 4)
             at += count * 4
         }
         take(network.values, network.valueFloats)
         take(optimizer.memory.baseAddress!, optimizer.memory.count)
+        if let copy = averaged.memory.baseAddress { take(copy, averaged.memory.count) }
         best = []
         if head.best {
             best = [Float](repeating: 0, count: network.valueFloats)
@@ -98,7 +118,7 @@ extension Trainer {
     private func difference(_ head: Head) throws -> String? {
         var then = head.settings
         then.threads = settings.threads
-        if settings.schedule != .cosine && settings.schedule != .linear && settings.sizes.isEmpty {
+        if !settings.schedule.dependsOnLength && settings.sizes.isEmpty && settings.hierarchy == 0 {
             then.epochs = settings.epochs
         }
         guard case .object(let old) = try JSONValue(encoding: then),

@@ -48,7 +48,7 @@ package struct EpochReport: Codable, Sendable, Equatable {
 
 /// How a training ended.
 package struct TrainingResult: Sendable {
-    package enum End: Sendable, Equatable { case finished, patience, stopped }
+    package enum End: Sendable, Equatable { case finished, patience, target, stopped }
     package let end: End
     /// The epoch whose parameters the network now has, from 1; 0 when no epoch was finished.
     package let epoch: Int
@@ -77,9 +77,12 @@ package final class Trainer {
     package let settings: TrainingSettings
     /// What else decides the training, such as the data's SHA-256, by name. A checkpoint of other ones is refused.
     package let inputs: [String: String]
+    /// The superclass of each class, for `settings.hierarchy`.
+    private let superclassOf: [Int32]?
     let optimizer: any Optimizer
+    let averaged: AveragedWeights
     /// The networks for `settings.sizes`, with the same parameters; `network` itself for the full size.
-    private let stages: [(network: Network, until: Double)]
+    let stages: [(network: Network, until: Double)]
     var progress = Progress()
     /// The kept epoch's parameters and buffers; empty while the network's own are the ones to keep.
     var best: [Float] = []
@@ -102,13 +105,17 @@ package final class Trainer {
     ///   - network: built for training with the batch as its `maxBatch` at least; `initialize` is called here.
     ///   - inputs: see `inputs`.
     /// - Throws: `ShapeError` or `NetworkDefinitionError` where the network cannot be built for one of `settings.sizes`.
-    package init(_ network: Network, settings: TrainingSettings, inputs: [String: String] = [:]) throws {
+    package init(
+        _ network: Network, settings: TrainingSettings, superclassOf: [Int]? = nil, inputs: [String: String] = [:]
+    ) throws {
         precondition(network.mode == .training && network.maxBatch >= settings.batch)
         self.network = network
         self.settings = settings
         self.inputs = inputs
+        self.superclassOf = superclassOf?.map(Int32.init)
         network.initialize(seed: settings.seed)
         optimizer = settings.makeOptimizer(network)
+        averaged = AveragedWeights(settings.averaging, network)
         stages = try settings.sizes.map { size in
             if size.side == network.input.height && size.side == network.input.width { return (network, size.until) }
             var definition = network.definition
@@ -126,18 +133,28 @@ package final class Trainer {
         stages.first { Double(step) < $0.until * Double(total) }?.network ?? network
     }
 
+    private func loss(after steps: Int, of total: Int) -> Loss {
+        Loss(
+            smoothing: Float(settings.labelSmoothing),
+            hierarchy: superclassOf == nil ? 0 : Float(settings.hierarchy * (1 - Double(steps) / Double(total))),
+            superclassOf: superclassOf)
+    }
+
     /// Trains to the last epoch, until patience ends, or until `stop` is set.
     ///
     /// - Parameters:
     ///   - development: decides which epoch is the best one; nil keeps the last.
-    ///   - saveCheckpoint: called after each epoch and when stopped, with what `restore` takes.
+    ///   - target: the development accuracy after which nothing more needs to be learned; nil: none.
+    ///   - saveCheckpoint: called after each epoch, `saveEvery` seconds after the last time, and when stopped, with what
+    ///     `restore` takes.
     /// - Returns: when the network has the kept epoch's parameters (after `stopped`: the kept ones so far, or the
     ///   current ones before the first epoch's end).
     /// - Throws: `Divergence`, `CheckpointError` where the restored place is none of this source's, and what the
     ///   source and the closures throw.
     package func run(
-        _ source: any TrainingSource, development: (any TrainingSource)? = nil, stop: StopFlag = StopFlag(),
-        onStep: (StepReport) -> Void = { _ in }, onEpoch: (EpochReport) throws -> Void = { _ in },
+        _ source: any TrainingSource, development: (any TrainingSource)? = nil, target: Double? = nil,
+        stop: StopFlag = StopFlag(), saveEvery: Double = .infinity, onStep: (StepReport) -> Void = { _ in },
+        onEpoch: (EpochReport) throws -> Void = { _ in },
         saveCheckpoint: (Trainer) throws -> Void = { _ in }
     ) throws -> TrainingResult {
         precondition(source.count > 0)
@@ -150,6 +167,8 @@ package final class Trainer {
             progress.steps == progress.epoch * perEpoch + progress.stepInEpoch
         else { throw CheckpointError("the checkpoint belongs to a training with another number of images") }
         var end = TrainingResult.End.finished
+        var saved = seconds()
+        if progress.steps == 0 { averaged.begin() }
 
         training: while progress.epoch < settings.epochs {
             if settings.patience > 0, development != nil, progress.bestEpoch > 0,
@@ -158,11 +177,16 @@ package final class Trainer {
                 end = .patience
                 break
             }
+            if let target, progress.bestTop1 >= target {
+                end = .target
+                break
+            }
             var shuffler = SeededGenerator(settings.seed, 0, UInt64(progress.epoch))
             let order = Array(0..<source.count).shuffled(using: &shuffler)
             let producer = BatchProducer(
                 source, order: order, batches: progress.stepInEpoch..<perEpoch, batch: batch,
                 input: network.input, seed: settings.seed, epoch: progress.epoch,
+                cutMix: settings.augmentation.cutMix,
                 target: { [epoch = progress.epoch] in self.stage(epoch * perEpoch + $0, of: total).input })
             var rate = 0.0
             var clock = seconds()
@@ -173,14 +197,15 @@ package final class Trainer {
                 let stage = stage(progress.steps, of: total)
                 stage.parametersChanged()
                 let (loss, hits) = stage.forwardBackward(
-                    prepared.images, labels: prepared.labels, count: prepared.count,
-                    smoothing: Float(settings.labelSmoothing), step: progress.steps, epoch: progress.epoch,
+                    prepared.images, targets: prepared.targets, count: prepared.count,
+                    loss: loss(after: progress.steps, of: total), step: progress.steps, epoch: progress.epoch,
                     seed: settings.seed)
                 guard loss.isFinite else { throw Divergence(epoch: progress.epoch + 1, step: progress.stepInEpoch + 1) }
                 // HERE the gradients are complete and not yet applied: the place to average them over machines.
                 optimizer.apply(factor: factor)
                 let now = seconds()
                 progress.steps += 1
+                averaged.update(step: progress.steps)
                 progress.stepInEpoch += 1
                 progress.lossSum += loss * Double(prepared.count)
                 progress.hits += hits
@@ -193,6 +218,10 @@ package final class Trainer {
                         imagesPerSecond: Double(prepared.count) / max(1e-9, now - clock), learningRate: rate))
                 clock = now
             }) {
+                if seconds() - saved >= saveEvery && progress.stepInEpoch < perEpoch {
+                    try saveCheckpoint(self)
+                    saved = seconds()
+                }
                 if stop.isSet && progress.stepInEpoch < perEpoch {
                     end = .stopped
                     break training
@@ -200,6 +229,7 @@ package final class Trainer {
             }
             try finishEpoch(development, learningRate: rate, onEpoch)
             try saveCheckpoint(self)
+            saved = seconds()
             if stop.isSet && progress.epoch < settings.epochs {
                 end = .stopped
                 break
@@ -209,6 +239,8 @@ package final class Trainer {
         if !best.isEmpty {
             best.withUnsafeBufferPointer { network.values.update(from: $0.baseAddress!, count: best.count) }
             network.parametersChanged()
+        } else if end != .stopped {
+            averaged.settle()
         }
         return TrainingResult(end: end, epoch: progress.bestEpoch, epochs: progress.reports)
     }
@@ -219,15 +251,19 @@ package final class Trainer {
         guard (0..<network.valueFloats).allSatisfy({ network.values[$0].isFinite }) else {
             throw Divergence(epoch: progress.epoch + 1, step: progress.stepInEpoch)
         }
-        let evaluation = try development.map { try network.evaluate($0) }
+        let evaluation = try averaged.whileAveraged { () throws -> Evaluation? in
+            guard let development else { return nil }
+            let evaluation = try network.evaluate(development)
+            if evaluation.top1 > progress.bestTop1 {
+                best = Array(UnsafeBufferPointer(start: network.values, count: network.valueFloats))
+            }
+            return evaluation
+        }
         let better = evaluation.map { $0.top1 > progress.bestTop1 } ?? true
         progress.epoch += 1
         if better {
             progress.bestEpoch = progress.epoch
-            if let evaluation {
-                progress.bestTop1 = evaluation.top1
-                best = Array(UnsafeBufferPointer(start: network.values, count: network.valueFloats))
-            }
+            if let evaluation { progress.bestTop1 = evaluation.top1 }
         }
         let seen = Double(max(1, progress.seen))
         let report = EpochReport(
@@ -256,7 +292,7 @@ extension Network {
             }
             for n in 0..<prepared.count {
                 let row = probabilities[(n * classes)..<((n + 1) * classes)]
-                let label = row.startIndex + Int(prepared.labels[n])
+                let label = row.startIndex + Int(prepared.targets[n].label)
                 result.loss -= log(max(1e-30, Double(row[label])))
                 hits += row.indices.max(by: { row[$0] < row[$1] }) == label ? 1 : 0
             }

@@ -3,9 +3,9 @@ package struct TrainingSettings: Codable, Sendable, Equatable {
     package var epochs = 30
     package var batch = 128
     package var optimizer = OptimizerKind.adam
-    /// Of Adam; with Muon of all but the filters.
+    /// With Muon of all but the filters.
     package var learningRate = 1e-3
-    /// With Muon: Nesterov's momentum of all but the filters.
+    /// Nesterov's; with Muon of all but the filters.
     package var momentum = 0.9
     /// With Muon: of the filters.
     package var muonLearningRate = 0.18
@@ -13,14 +13,17 @@ package struct TrainingSettings: Codable, Sendable, Equatable {
     package var schedule = Schedule.cosine
     /// Epochs of linear warm-up; may be a fraction.
     package var warmup = 1.0
-    /// Decoupled: per step, weights × learning rate × this.
+    /// With Adam decoupled: per step, weights × learning rate × this. Otherwise added to the gradient.
     package var weightDecay = 0.0
     package var labelSmoothing = 0.0
+    /// What the superclass's cross-entropy counts at first; it falls evenly to 0.
+    package var hierarchy = 0.0
     /// The largest global norm of the gradients; 0: no limit.
     package var clip = 100.0
     package var seed: UInt64 = 1
     package var threads = 1
     package var augmentation = Augmentation()
+    package var averaging = WeightAveraging.none
     /// Epochs without a better development accuracy after which training stops; 0: never.
     package var patience = 0
 
@@ -34,12 +37,12 @@ package struct TrainingSettings: Codable, Sendable, Equatable {
         package init(side: Int, until: Double) { (self.side, self.until) = (side, until) }
     }
 
-    package enum OptimizerKind: String, Codable, Sendable, CaseIterable { case adam, muon }
+    package enum OptimizerKind: String, Codable, Sendable, CaseIterable { case adam, sgd, muon }
 
     /// Mirroring left to right: never, by a throw of the dice, or every other time that an image comes.
     package enum Flip: String, Codable, Sendable { case none, random, alternating }
 
-    /// What the source does to training images; FoveaNN only carries it.
+    /// What is done to training images: CutMix here, the rest by the source; FoveaNN only carries that.
     package struct Augmentation: Codable, Sendable, Equatable {
         package var flip = Flip.random
         /// Largest shift in pixels, each way.
@@ -48,11 +51,17 @@ package struct TrainingSettings: Codable, Sendable, Equatable {
         package var cutout = 0
         /// Share of the images that are blurred.
         package var blur = 0.0
+        /// Share of the images into which a part of another one is pasted (CutMix).
+        package var cutMix = 0.0
         /// Instead of all that: the augmentation of the student project that Fovea comes from.
         package var seed = false
 
-        package init(flip: Flip = .random, crop: Int = 4, cutout: Int = 0, blur: Double = 0, seed: Bool = false) {
-            (self.flip, self.crop, self.cutout, self.blur, self.seed) = (flip, crop, cutout, blur, seed)
+        package init(
+            flip: Flip = .random, crop: Int = 4, cutout: Int = 0, blur: Double = 0, cutMix: Double = 0,
+            seed: Bool = false
+        ) {
+            (self.flip, self.crop, self.cutout, self.blur) = (flip, crop, cutout, blur)
+            (self.cutMix, self.seed) = (cutMix, seed)
         }
     }
 

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import FoveaModels
 import FoveaSystem
 import SystemPackage
 
@@ -30,23 +31,26 @@ package struct WorkerStart: Sendable, Equatable {
     package var limits: WorkerLimits
     /// The most images in a batch, 1 to `WorkerProtocol.mostImages`.
     package var batch: Int
+    /// Averaging other than the model's own; nil leaves it as it is.
+    package var tta: TestTimeAugmentation?
     /// False only for tests and for looking at a failing plugin: the worker keeps its rights.
     package var sandbox: Bool
 
     package init(
         model: FilePath?, plugins: [FilePath] = [], limits: WorkerLimits = WorkerLimits(), batch: Int = 64,
-        sandbox: Bool = true
+        tta: TestTimeAugmentation? = nil, sandbox: Bool = true
     ) {
         self.model = model
         self.plugins = plugins
         self.limits = limits
         self.batch = batch
+        self.tta = tta
         self.sandbox = sandbox
     }
 }
 
 extension WorkerStart: Codable {
-    private enum CodingKeys: CodingKey { case model, plugins, limits, batch, sandbox }
+    private enum CodingKeys: CodingKey { case model, plugins, limits, batch, tta, sandbox }
 
     package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -55,6 +59,7 @@ extension WorkerStart: Codable {
         plugins = try container.decode([String].self, forKey: .plugins).map(path)
         limits = try container.decode(WorkerLimits.self, forKey: .limits)
         batch = try container.decode(Int.self, forKey: .batch)
+        tta = try container.decodeIfPresent(TestTimeAugmentation.self, forKey: .tta)
         sandbox = try container.decode(Bool.self, forKey: .sandbox)
     }
 
@@ -65,6 +70,7 @@ extension WorkerStart: Codable {
         try container.encode(plugins.map(\.escaped), forKey: .plugins)
         try container.encode(limits, forKey: .limits)
         try container.encode(batch, forKey: .batch)
+        try container.encodeIfPresent(tta, forKey: .tta)
         try container.encode(sandbox, forKey: .sandbox)
     }
 }

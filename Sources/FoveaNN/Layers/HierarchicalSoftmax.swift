@@ -1,0 +1,97 @@
+import Glibc
+
+/// Logits to log-probabilities in two stages, p(class) = p(superclass) · p(class | superclass): a superclass's own logit is
+/// the mean of its classes'. Softmax leaves what comes out as it is, so that loss and prediction need not know.
+///
+/// ```
+///   u_g = mean of z over g      y_i = u_g − log Σ e^u + z_i − log Σ over g e^z
+/// ```
+final class HierarchicalSoftmax: Layer {
+    let name: String
+    let input: Shape
+    var output: Shape { input }
+    private let groupOf: [Int]
+    private let sizes: [Double]
+
+    /// - Parameter groupOf: the superclass of each class, from 0 without gaps.
+    init(_ name: String, input: Shape, groupOf: [Int]) throws(ShapeError) {
+        let groups = (groupOf.max() ?? -1) + 1
+        guard groupOf.count == input.count, Set(groupOf) == Set(0..<groups) else {
+            throw ShapeError(
+                "\(name) (superclasses)", given: "\(Set(groupOf).count) superclasses of \(groupOf.count) classes",
+                expected: "one for each of \(input.count) classes, numbered from 0 without gaps")
+        }
+        (self.name, self.input, self.groupOf) = (name, input, groupOf)
+        var sizes = [Double](repeating: 0, count: groups)
+        for group in groupOf { sizes[group] += 1 }
+        self.sizes = sizes
+    }
+
+    /// Four doubles a superclass.
+    func needs(maxBatch: Int, mode: Mode) -> LayerNeeds { LayerNeeds(scratch: 8 * sizes.count + 16) }
+
+    /// For each superclass: its logit, the largest logit and the sum of exponentials in it. Then the log of the sum of the
+    /// superclasses' exponentials.
+    private func look(
+        _ z: Floats, _ own: UnsafeMutablePointer<Double>, _ largest: UnsafeMutablePointer<Double>,
+        _ sums: UnsafeMutablePointer<Double>
+    ) -> Double {
+        let groups = sizes.count
+        own.update(repeating: 0, count: groups)
+        largest.update(repeating: -.infinity, count: groups)
+        sums.update(repeating: 0, count: groups)
+        for (i, g) in groupOf.enumerated() {
+            own[g] += Double(z[i]) / sizes[g]
+            largest[g] = max(largest[g], Double(z[i]))
+        }
+        for (i, g) in groupOf.enumerated() { sums[g] += exp(Double(z[i]) - largest[g]) }
+        var top = -Double.infinity
+        for g in 0..<groups { top = max(top, own[g]) }
+        var sum = 0.0
+        for g in 0..<groups { sum += exp(own[g] - top) }
+        return top + log(sum)
+    }
+
+    private func buffers(_ pass: Pass) -> (
+        UnsafeMutablePointer<Double>, UnsafeMutablePointer<Double>, UnsafeMutablePointer<Double>,
+        UnsafeMutablePointer<Double>
+    ) {
+        let start = UnsafeMutableRawPointer(pass.scratch[0]).assumingMemoryBound(to: Double.self)
+        let groups = sizes.count
+        return (start, start + groups, start + 2 * groups, start + 3 * groups)
+    }
+
+    func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass) {
+        let (own, largest, sums, _) = buffers(pass)
+        for n in 0..<count {
+            let (from, to) = (x + n * input.count, y + n * input.count)
+            let whole = look(from, own, largest, sums)
+            for (i, g) in groupOf.enumerated() {
+                to[i] = Float(own[g] - whole + Double(from[i]) - largest[g] - log(sums[g]))
+            }
+        }
+    }
+
+    /// With q the softmax in the superclass, P that of the superclasses, S_g = Σ over g of dy, and S all of it:
+    /// dz_i = dy_i − q_i S_g + (S_g − P_g S) / |g|.
+    func backward(_ x: Floats, _ dy: Floats, _ dx: Floats?, count: Int, _ pass: Pass) {
+        guard let dx else { return }
+        let (own, largest, sums, gradients) = buffers(pass)
+        for n in 0..<count {
+            let at = n * input.count
+            let whole = look(x + at, own, largest, sums)
+            gradients.update(repeating: 0, count: sizes.count)
+            var all = 0.0
+            for (i, g) in groupOf.enumerated() {
+                gradients[g] += Double(dy[at + i])
+                all += Double(dy[at + i])
+            }
+            for (i, g) in groupOf.enumerated() {
+                let inside = exp(Double(x[at + i]) - largest[g]) / sums[g]
+                let share = exp(own[g] - whole)
+                dx[at + i] = Float(
+                    Double(dy[at + i]) - inside * gradients[g] + (gradients[g] - share * all) / sizes[g])
+            }
+        }
+    }
+}
