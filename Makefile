@@ -5,6 +5,9 @@ SHELL       := /bin/bash
 PREFIX      ?= /usr/local
 DESTDIR     ?=
 SWIFT       ?= swift
+CLANG       ?= clang
+# Where `make peers` installs what it compares with.
+PEERS       ?= .build-peers
 
 # One configuration for what users run and what is tested, so that everything is compiled once.
 BUILD    := $(SWIFT) build -c release
@@ -17,10 +20,10 @@ SOURCES  := Package.swift Sources Plugins Tests Benchmarks
 PACKAGES := libc6-dev libstdc++-12-dev libinotifytools0-dev libpng-dev libjpeg62-turbo-dev \
             libsqlite3-dev libarchive-dev libssl-dev libseccomp-dev libmicrohttpd-dev libcurl4-openssl-dev pkg-config
 
-.PHONY: run test build install uninstall bench torture format lint clean packages help
+.PHONY: run test build install uninstall bench peers torture arm64 format lint clean packages help
 
 help: ## Say what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 run: build ## Build, then serve: images dropped into inbox/ appear in outbox/
 	@exec $(BIN)/fovead
@@ -31,22 +34,28 @@ build: packages ## Install what is missing and build a release
 test: packages ## Build and run all tests
 	@$(BUILD) --build-tests
 	@$(SWIFT) test -c release --skip-build
-	@# The kernels once more as a processor without AVX2 runs them.
-	@FOVEA_ISA=baseline $(SWIFT) test -c release --skip-build --filter 'FoveaNNTests|FoveaImageTests|PluginABITests'
+	@# The kernels once more as processors without AVX-512 and without AVX2 run them.
+	@for isa in avx2 baseline; do \
+	  FOVEA_ISA=$$isa $(SWIFT) test -c release --skip-build --filter 'FoveaNNTests|FoveaImageTests|PluginABITests'; done
+
+# $(1): Debian packages that are installed where they are missing.
+define install_missing
+missing=$$(for p in $(1); do \
+    dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+  if [ -n "$$missing" ]; then \
+    echo "fovea: installing Debian packages:" $$missing; \
+    if [ "$$(id -u)" = 0 ]; then as=; \
+    elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then as=sudo; \
+    else echo "fovea: this needs root. Ask an administrator to run: apt-get install" $$missing >&2; exit 77; fi; \
+    $$as apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$as apt-get install -y -qq --no-install-recommends $$missing >/dev/null \
+      || { echo "fovea: apt-get could not install them. Run it by hand to see why: apt-get install" $$missing >&2; exit 69; }; \
+  fi
+endef
 
 packages:
 	@command -v $(SWIFT) >/dev/null || { \
 	  echo "fovea: Swift is missing. Install Swift 6.3 from https://www.swift.org/install/linux/debian/12/ and put it on PATH." >&2; exit 69; }
-	@missing=$$(for p in $(PACKAGES); do \
-	    dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
-	  if [ -n "$$missing" ]; then \
-	    echo "fovea: installing Debian packages:" $$missing; \
-	    if [ "$$(id -u)" = 0 ]; then as=; \
-	    elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then as=sudo; \
-	    else echo "fovea: this needs root. Ask an administrator to run: apt-get install" $$missing >&2; exit 77; fi; \
-	    $$as apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$as apt-get install -y -qq --no-install-recommends $$missing >/dev/null \
-	      || { echo "fovea: apt-get could not install them. Run it by hand to see why: apt-get install" $$missing >&2; exit 69; }; \
-	  fi
+	@$(call install_missing,$(PACKAGES))
 
 # Programs and plugins stand together in lib/fovea, with the Swift libraries that they load, so that the machine that
 # runs them needs no Swift. bin/ has links: a program finds the others beside the file that it really is.
@@ -75,8 +84,23 @@ uninstall: ## Remove what `make install` put below PREFIX; the configuration sta
 bench: build ## Print images/s for decode, chain, network, daemon and training
 	@$(BIN)/fovea-bench
 
+peers: build ## Compare with PyTorch, ONNX Runtime and OpenVINO, from PyPI (half an hour; ARGUMENTS="--only resnet9")
+	@$(call install_missing,python3 python3-venv)
+	@test -x $(PEERS)/bin/python || python3 -m venv $(PEERS)
+	@$(PEERS)/bin/python -c 'import torch, onnx, onnxruntime, openvino' 2>/dev/null \
+	  || $(PEERS)/bin/pip install --quiet --upgrade torch onnx onnxruntime openvino
+	@$(PEERS)/bin/python Benchmarks/peers/run.py $(ARGUMENTS)
+
 torture: build ## Kill, starve and overflow a daemon again and again (minutes)
 	@$(BIN)/fovea-bench torture
+
+arm64: ## Compile the kernels for arm64 and run their tests under qemu
+	@command -v $(CLANG) >/dev/null || { echo "fovea: clang is missing. It comes with Swift; put Swift on PATH." >&2; exit 69; }
+	@$(call install_missing,qemu-user libc6-dev-arm64-cross libgcc-12-dev-arm64-cross)
+	@mkdir -p .build
+	@$(CLANG) --target=aarch64-linux-gnu -fuse-ld=lld -static -O3 -fno-math-errno -fno-trapping-math -Wall -Werror \
+	  -ISources/CKernels/include Sources/CKernels/ckernels.c Tests/CKernelsTests/selftest.c -lm -o .build/selftest-arm64
+	@qemu-aarch64 .build/selftest-arm64
 
 format: ## Format the Swift sources
 	@$(SWIFT) format --in-place --recursive --parallel $(SOURCES)

@@ -85,7 +85,7 @@ struct MeasureCommand: ParsableCommand {
         if let model, model.contains("/") { return try BenchModel(FilePath(model)) }
         let store = ModelStore(bundled: "models", trained: "var/models")
         do {
-            return try BenchModel(store.resolve(model ?? "cifar100-vanilla").folder)
+            return try BenchModel(store.resolve(model ?? "cifar100").folder)
         } catch {
             if model == nil { return nil }
             throw error

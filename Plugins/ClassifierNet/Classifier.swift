@@ -9,7 +9,8 @@ import SystemPackage
 // `classifier-net`: runs a network that Fovea trained.
 //
 // What the network is stands under `network` in the model's config.json, so a new network needs no new plugin. Everything is
-// read and checked in `create`, while files can be opened. One parameter: "tta", test-time augmentation.
+// read and checked in `create`, while files can be opened. Two parameters: "tta", test-time augmentation, and "temperature",
+// which divides the logits so that confidences mean what they say.
 
 /// An instance: a network with its weights, on the calling thread alone.
 final class Classifier: PluginInstance {
@@ -23,7 +24,7 @@ final class Classifier: PluginInstance {
     let description: String
 
     init(_ arguments: fovea_create_args) throws(PluginRefusal) {
-        let tta = try Self.parameters(arguments)
+        let parameters = try Parameters(arguments)
         guard let directory = arguments.model_directory else {
             throw PluginRefusal("needs a model's folder, none was given", FOVEA_ERROR_MODEL)
         }
@@ -37,6 +38,8 @@ final class Classifier: PluginInstance {
         } catch {
             throw PluginRefusal("\(error)", FOVEA_ERROR_MODEL)
         }
+        network.temperature = parameters.temperature
+        let tta = parameters.tta
         averaged = tta == .none ? nil : AveragedNetwork(network, views: tta.copies, block: Self.block / 2)
         description =
             JSONValue.object([
@@ -62,31 +65,6 @@ final class Classifier: PluginInstance {
         network.predict(images, count: Self.block, probabilities: &scores)
     }
 
-    private static func parameters(_ arguments: fovea_create_args) throws(PluginRefusal) -> TestTimeAugmentation {
-        let text = arguments.parameters.map { String(cString: $0) } ?? "{}"
-        let value: JSONValue
-        do throws(StrictJSON.Failure) {
-            value = try StrictJSON.parse(Array(text.utf8), depth: 8)
-        } catch {
-            throw PluginRefusal("\(error)", FOVEA_ERROR_PARAMETERS)
-        }
-        guard case .object(let members) = value else {
-            throw PluginRefusal("the parameters must be an object", FOVEA_ERROR_PARAMETERS)
-        }
-        let known = TestTimeAugmentation.parameter
-        if let name = members.keys.sorted().first(where: { $0 != known }) {
-            throw PluginRefusal(
-                "unknown parameter \"\(name)\"; there is \"\(known)\": the network stands in config.json",
-                FOVEA_ERROR_PARAMETERS)
-        }
-        guard let value = members[known] else { return .none }
-        guard let tta = value.string.flatMap(TestTimeAugmentation.init(rawValue:)) else {
-            let names = TestTimeAugmentation.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
-            throw PluginRefusal("\"\(known)\" cannot be \(value.text), it must be one of \(names)", FOVEA_ERROR_PARAMETERS)
-        }
-        return tta
-    }
-
     private static func load(_ folder: FilePath, _ arguments: fovea_create_args) throws -> Network {
         let path = folder.appending(ModelFolder.configurationName)
         let configuration = try ModelConfiguration(
@@ -109,6 +87,42 @@ final class Classifier: PluginInstance {
             definition, maxBatch: min(block, max(1, Int(arguments.max_count))), mode: .inference, threads: 1)
         try Weights.load(folder.appending(ModelFolder.weightsName), into: network)
         return network
+    }
+}
+
+private struct Parameters {
+    var tta = TestTimeAugmentation.none
+    var temperature: Float = 1
+
+    init(_ arguments: fovea_create_args) throws(PluginRefusal) {
+        func refusal(_ text: String) -> PluginRefusal { PluginRefusal(text, FOVEA_ERROR_PARAMETERS) }
+        let text = arguments.parameters.map { String(cString: $0) } ?? "{}"
+        let value: JSONValue
+        do throws(StrictJSON.Failure) {
+            value = try StrictJSON.parse(Array(text.utf8), depth: 8)
+        } catch {
+            throw refusal("\(error)")
+        }
+        guard case .object(let members) = value else { throw refusal("the parameters must be an object") }
+        for (name, value) in members.sorted(by: { $0.key < $1.key }) {
+            switch name {
+            case TestTimeAugmentation.parameter:
+                guard let tta = value.string.flatMap(TestTimeAugmentation.init(rawValue:)) else {
+                    let names = TestTimeAugmentation.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+                    throw refusal("\"\(name)\" cannot be \(value.text), it must be one of \(names)")
+                }
+                self.tta = tta
+            case "temperature":
+                guard let number = value.double, (0.01...100).contains(number) else {
+                    throw refusal("\"\(name)\" cannot be \(value.text), it must be a number from 0.01 to 100")
+                }
+                temperature = Float(number)
+            default:
+                throw refusal(
+                    "unknown parameter \"\(name)\"; there are \"temperature\" and "
+                        + "\"\(TestTimeAugmentation.parameter)\": the network stands in config.json")
+            }
+        }
     }
 }
 

@@ -102,15 +102,6 @@ const char *ck_isa(void) { return kernels()->name; }
     result ck_##name parameters { return kernels()->name arguments; }
 CK_KERNELS(CK_DEFINE)
 
-/* exp is libm's on every instruction set: the rows are short. */
-void ck_softmax(const float *logits, int n, float *probabilities) {
-    float largest = logits[0];
-    for (int i = 1; i < n; i++) largest = logits[i] > largest ? logits[i] : largest;
-    float sum = 0;
-    for (int i = 0; i < n; i++) sum += probabilities[i] = expf(logits[i] - largest);
-    for (int i = 0; i < n; i++) probabilities[i] /= sum;
-}
-
 float ck_cross_entropy(const float *logits, int n, ck_target target, const ck_loss *loss, float scale, float *gradient,
                        int *best) {
     int top = 0;

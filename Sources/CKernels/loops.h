@@ -211,6 +211,22 @@ static void CK(maxpool3_back)(const float *dy, const uint8_t *which, int h, int 
         }
 }
 
+static void CK(softmax)(const float *logits, int n, float *probabilities) {
+    float largest = logits[0];
+    for (int i = 1; i < n; i++) largest = logits[i] > largest ? logits[i] : largest;
+    CK(vector) sums = {0};
+    for (int i = 0; i < n; i += CK_LANES) {
+        const CK(vector) away = CK(load_some)(logits + i, n - i) - largest;
+        CK(vector) e = CK(exponential)(__builtin_elementwise_max(away, CK(all)(-87)));
+        for (int lane = n - i; lane < CK_LANES; lane++) e[lane] = 0;
+        sums += e;
+        CK(store_some)(probabilities + i, e, n - i);
+    }
+    float sum = 0;
+    for (int lane = 0; lane < CK_LANES; lane++) sum += sums[lane];
+    for (int i = 0; i < n; i++) probabilities[i] /= sum;
+}
+
 static void CK(apply_activation)(const float *x, float *y, size_t n, const ck_activation *f) {
     for (size_t i = 0; i < n; i += CK_LANES) {
         const int rest = n - i < CK_LANES ? (int)(n - i) : CK_LANES;

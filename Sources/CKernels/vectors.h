@@ -39,12 +39,11 @@ static inline CK(vector) CK(all)(float value) { return value - (CK(vector)){0}; 
 /* Where the mask is set (all bits) that, elsewhere 0. */
 static inline CK(vector) CK(where)(CK(integers) mask, CK(vector) v) { return (CK(vector))(mask & (CK(integers))v); }
 
-/* 1 / (1 + e^-x). e^y is 2^n times a polynomial of degree 6 (Taylor on +-ln(2)/2): relative error below 2e-7. */
-static inline CK(vector) CK(sigmoid)(CK(vector) x) {
-    const CK(vector) y = __builtin_elementwise_max(__builtin_elementwise_min(-x, CK(all)(87)), CK(all)(-87));
+/* e^x for |x| <= 87: 2^n times a polynomial of degree 6 (Taylor on +-ln(2)/2); relative error below 2e-7. */
+static inline CK(vector) CK(exponential)(CK(vector) x) {
     /* Adding 1.5 * 2^23 rounds to a whole number, which is then in the low bits. */
-    const CK(vector) rounded = y * 1.44269504f + 12582912.0f, n = rounded - 12582912.0f;
-    const CK(vector) r = (y - n * 0.693359375f) + n * 2.12194440e-4f;
+    const CK(vector) rounded = x * 1.44269504f + 12582912.0f, n = rounded - 12582912.0f;
+    const CK(vector) r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
     CK(vector) p = r * (1.0f / 720) + 1.0f / 120;
     p = p * r + 1.0f / 24;
     p = p * r + 1.0f / 6;
@@ -52,7 +51,13 @@ static inline CK(vector) CK(sigmoid)(CK(vector) x) {
     p = p * r + 1.0f;
     p = p * r + 1.0f;
     const CK(integers) power = ((CK(integers))rounded - 0x4b400000 + 127) << 23;
-    return 1.0f / (1.0f + p * (CK(vector))power);
+    return p * (CK(vector))power;
+}
+
+/* 1 / (1 + e^-x). */
+static inline CK(vector) CK(sigmoid)(CK(vector) x) {
+    const CK(vector) bounded = __builtin_elementwise_max(__builtin_elementwise_min(-x, CK(all)(87)), CK(all)(-87));
+    return 1.0f / (1.0f + CK(exponential)(bounded));
 }
 
 static inline CK(vector) CK(activate)(CK(vector) x, const ck_activation *f) {

@@ -9,7 +9,7 @@ package struct Configuration: Sendable, Equatable {
     /// Where images are dropped.
     package var inbox: FilePath = "inbox"
     /// The first model, `NAME` or `NAME@VERSION`; afterwards `<state>/active.json` decides.
-    package var model = "cifar100-vanilla"
+    package var model = "cifar100"
     /// Folders in which plugin libraries are searched.
     package var plugins: [FilePath] = ["lib/fovea"]
     /// Quiet time before a file that is being written is taken.

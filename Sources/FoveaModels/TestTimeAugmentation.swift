@@ -39,6 +39,17 @@ extension ModelConfiguration {
     package func averaging(_ tta: TestTimeAugmentation) -> ModelConfiguration {
         guard usesNetwork, let stage = chain.last, case .object(var parameters) = stage.parameters else { return self }
         parameters[TestTimeAugmentation.parameter] = tta == .none ? nil : .string(tta.rawValue)
+        return withClassifier(stage, parameters)
+    }
+
+    /// The same model with another temperature: see `Network.temperature`.
+    package func at(temperature: Double) -> ModelConfiguration {
+        guard usesNetwork, let stage = chain.last, case .object(var parameters) = stage.parameters else { return self }
+        parameters["temperature"] = temperature == 1 ? nil : .number(temperature)
+        return withClassifier(stage, parameters)
+    }
+
+    private func withClassifier(_ stage: StageConfiguration, _ parameters: [String: JSONValue]) -> ModelConfiguration {
         var result = self
         result.chain[result.chain.count - 1] = StageConfiguration(
             plugin: stage.plugin, parameters: .object(parameters))

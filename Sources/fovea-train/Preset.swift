@@ -53,9 +53,9 @@ struct Preset {
     /// is lost where they are out of focus.
     private static var overnight: Preset {
         var settings = fast.settings
-        settings.epochs = 40
+        settings.epochs = 48
         settings.labelSmoothing = 0.2
-        settings.augmentation = .init(flip: .alternating, crop: 4, blur: 0.35, cutMix: 0.5)
+        settings.augmentation = .init(flip: .alternating, crop: 4, blur: 0.3, cutMix: 0.5)
         settings.sizes = [.init(side: 20, until: 0.1), .init(side: 24, until: 0.4)]
         return Preset(
             architecture: "foveanet",

@@ -124,6 +124,12 @@ struct TrainCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Stop after so many epochs without a better one; 0 is never.", valueName: "n"))
     var patience: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "Divides the logits, so that confidences mean what they say; otherwise fitted to the development images, "
+                + "1 where there are none.", valueName: "x"))
+    var temperature: Double?
+
     @Flag(help: "Leave the sharpening filter out of the chain.")
     var noSharpen = false
 
@@ -179,6 +185,9 @@ struct TrainCommand: ParsableCommand {
                 throw ValidationError("--target must be above 0 and at most \(Figures.fixed(100 * most.top1, 0)).")
             }
             guard development != 0 else { throw ValidationError("--target needs development images.") }
+        }
+        guard temperature.map({ (0.05...20).contains($0) }) ?? true else {
+            throw ValidationError("--temperature must be from 0.05 to 20.")
         }
         _ = try budgetSeconds
         _ = try checkpointSeconds

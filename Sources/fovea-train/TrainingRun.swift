@@ -42,6 +42,9 @@ struct TrainingRun {
         } catch {
             throw Failure.data("\(command.data): labels: \(error)")
         }
+        if command.hierarchy != nil, dataset.info.superclassOf == nil {
+            throw Failure.usage("--hierarchy: \(command.data) has no superclasses")
+        }
         let suggestion = "\(dataset.info.name)-\(command.architecture)".lowercased()
         name = command.name ?? suggestion
         guard ModelIdentifier.isValid(name) else {
@@ -75,7 +78,7 @@ struct TrainingRun {
             architecture: command.architecture,
             input: Shape(height: dataset.info.height, width: dataset.info.width, channels: 3),
             classes: dataset.info.labels.count, settings: try command.networkSettings(),
-            superclassOf: command.answersBySuperclass ? try superclasses() : nil)
+            superclassOf: command.answersBySuperclass ? dataset.info.superclassOf : nil)
         // What would fail at the end fails better now than after hours.
         _ = try configuration.pluginSearch.find("classifier-net")
         try Files.makeDirectories(checkpoint.removingLastComponent())
@@ -139,7 +142,7 @@ struct TrainingRun {
         }
         let model: ModelStore.Model
         do {
-            model = try storeModel(network, result)
+            model = try storeModel(network, result, development)
         } catch {
             console.alert("the training is finished but its model is not stored; \(goOn())")
             throw error
@@ -206,13 +209,6 @@ struct TrainingRun {
                 + "\(Units.show(seconds: budget))"
                 + (epoch > budget ? ", though one alone takes longer" : ""))
         return fitting
-    }
-
-    private func superclasses() throws -> [Int] {
-        guard let superclassOf = dataset.info.superclassOf else {
-            throw Failure.usage("--hierarchy softmax: \(command.data) has no superclasses")
-        }
-        return superclassOf
     }
 
     /// What decides a training beside the network and the settings.
@@ -334,7 +330,9 @@ struct TrainingRun {
 
     // MARK: - The model
 
-    private func storeModel(_ network: Network, _ result: TrainingResult) throws -> ModelStore.Model {
+    private func storeModel(
+        _ network: Network, _ result: TrainingResult, _ development: ChainSource?
+    ) throws -> ModelStore.Model {
         let type = try command.storedType()
         let weights = try Self.encode(network, as: type)
         var model = ModelConfiguration(
@@ -345,7 +343,9 @@ struct TrainingRun {
             input: .init(height: dataset.info.height, width: dataset.info.width), chain: chain,
             network: try JSONValue(encoding: network.definition), weights: .init(dtype: type),
             training: try description(result)
-        ).averaging(command.tta)
+        )
+        .averaging(command.tta)
+        .at(temperature: try command.temperature ?? development.map(Self.temperature(network)) ?? 1)
 
         // The classifier reads a folder: the weights are measured as they will be read, not as they were trained.
         let folder = checkpoint.removingLastComponent().appending(".\(name).model")
@@ -406,6 +406,11 @@ struct TrainingRun {
         }
         if command.test { try measure("test", try dataset.images("test")) }
         return .object(metrics)
+    }
+
+    /// With three decimals.
+    private static func temperature(_ network: Network) -> (ChainSource) throws -> Double {
+        { (try network.fittedTemperature($0) * 1000).rounded() / 1000 }
     }
 
     private func description(_ result: TrainingResult) throws -> JSONValue {

@@ -85,7 +85,9 @@ extension EndToEnd {
     /// Again and again at random moments, with checkpoints in the middle of epochs, and gone on with each time.
     @Test func aTrainingKilledAtRandomMomentsEndsWithTheSameWeights() throws {
         let ground = try Ground()
-        let more = ["--checkpoint-every", "1ms", "--averaging", "ema:0.9", "--augment", "flip,crop=2,blur=0.3,cutmix=0.3"]
+        let more = [
+            "--checkpoint-every", "1ms", "--averaging", "ema:0.9", "--augment", "flip,crop=2,blur=0.3,cutmix=0.3",
+        ]
         #expect(try ground.train("whole", epochs: 40, more).code == 0)
         var random = SystemRandomNumberGenerator()
         var kills = 0
@@ -132,7 +134,9 @@ extension EndToEnd {
         let ground = try Ground()
         #expect(try ground.train("shades", epochs: 4, ["--tta", "flip"]).code == 0)
         let csv = ground.root.appending("confusion.csv")
-        let evaluate = ["evaluate", "shades@1", "--data", "\(ground.root)/data", "--config", ground.configuration.string]
+        let evaluate = [
+            "evaluate", "shades@1", "--data", "\(ground.root)/data", "--config", ground.configuration.string,
+        ]
         func figures(_ more: [String]) throws -> JSONValue {
             let outcome = try Programs.run("fovea-train", evaluate + ["--json"] + more)
             #expect(outcome.code == 0, "\(outcome.error)")

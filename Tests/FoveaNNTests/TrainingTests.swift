@@ -180,6 +180,40 @@ import Testing
         for text in ["", "ema", "ema:1", "lookahead:0:0.5", "lookahead:5:2"] { #expect(WeightAveraging(text) == nil) }
     }
 
+    /// A network that is far too sure of itself, or not sure enough, is told so; its answers stay.
+    @Test(arguments: [Float(8), 0.1]) func theTemperatureMakesConfidencesTrue(_ factor: Float) throws {
+        struct Noisy: TrainingSource {
+            let count = 400
+            func fill(
+                _ images: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>, indices: ArraySlice<Int>,
+                epoch: Int, random: inout SeededGenerator
+            ) {
+                Stripes(count: count).fill(images, labels: labels, indices: indices, epoch: epoch, random: &random)
+                // A fifth of the labels is wrong, so that nobody can be surer than four in five.
+                for (n, index) in indices.enumerated() where index % 5 == 0 { labels[n] = (labels[n] + 1) % 4 }
+            }
+        }
+        var settings = settings(epochs: 20)
+        settings.labelSmoothing = 0
+        let trainer = try trainer(settings, keep: 1)
+        _ = try trainer.run(Stripes(count: 64))
+        let network = trainer.network
+        for name in ["logits.norm.scale", "logits.norm.shift"] {
+            try network.write(name, network.read(name).map { factor * $0 })
+        }
+        let before = try network.evaluate(Noisy())
+        let temperature = try network.fittedTemperature(Noisy())
+        network.temperature = Float(temperature)
+        let after = try network.evaluate(Noisy())
+        #expect(after.top1 == before.top1 && after.loss < before.loss)
+        #expect(factor > 1 ? temperature > 1 : temperature < 1)
+        // No other one is better.
+        for other in [0.9, 1.1] {
+            network.temperature = Float(temperature * other)
+            #expect(try network.evaluate(Noisy()).loss > after.loss)
+        }
+    }
+
     @Test func aTargetEndsTheTrainingWhereItIsReached() throws {
         let trainer = try trainer(settings(epochs: 60), keep: 1)
         let development = Stripes(count: 24)

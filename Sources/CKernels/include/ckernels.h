@@ -100,6 +100,8 @@ typedef struct {
     X(void, apply_activation, (const float *x, float *y, size_t n, const ck_activation *f), (x, y, n, f))                    \
     X(void, apply_activation_back, (const float *x, const float *dy, float *dx, size_t n, const ck_activation *f),           \
       (x, dy, dx, n, f))                                                                                               \
+    /* Softmax of one row of n logits; logits and probabilities may be the same buffer. */                             \
+    X(void, softmax, (const float *logits, int n, float *probabilities), (logits, n, probabilities))                   \
     /* Depthwise convolution of one image, k x k (1, 3, 5 or 7), SAME; filters k*k x c; `flip` rotates them. */        \
     X(void, depthwise, (const float *x, const float *weights, int h, int w, int c, int k, int flip, float *y),         \
       (x, weights, h, w, c, k, flip, y))                                                                               \
@@ -187,9 +189,6 @@ typedef struct {
 #define CK_DECLARE(result, name, parameters, arguments) result ck_##name parameters;
 CK_KERNELS(CK_DECLARE)
 #undef CK_DECLARE
-
-/* Softmax of one row of n logits; logits and probabilities may be the same buffer. */
-void ck_softmax(const float *logits, int n, float *probabilities);
 
 /* What an image shall be: `label`, and for its `share` (0 to 1) `other`, where two images were mixed. */
 typedef struct {

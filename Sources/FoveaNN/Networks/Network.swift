@@ -37,6 +37,9 @@ package final class Network: @unchecked Sendable {
     package var classes: Int { definition.classes }
     package var threads: Int { pool.threads }
 
+    /// Divides the logits before they become probabilities.
+    package var temperature: Float = 1
+
     /// Set it to be told how long each layer takes.
     package var clock: LayerClock?
 
@@ -58,6 +61,8 @@ package final class Network: @unchecked Sendable {
     private let deltas: [Floats]
     private let scratch: [Floats]
     private let partial: [Floats]
+    /// Loss and hit of each image; training only.
+    private let lossRows: Floats?
     private let firstTrainable: Int
     private let names: [String: Int]
 
@@ -127,6 +132,7 @@ package final class Network: @unchecked Sendable {
         let partialFloats = needs.map(\.partial).max() ?? 0
         let scratch = (0..<threads).map { _ in memory.reserve(scratchFloats) }
         let partial = (0..<threads).map { $0 == 0 ? 0 : memory.reserve(partialFloats) }
+        let lossRows = mode == .training ? memory.reserve(2 * capacity) : nil
         let deltas = Arena()
         let deltaPlaces =
             mode == .training ? [deltas.reserve(capacity * largest), deltas.reserve(capacity * largest)] : []
@@ -158,6 +164,7 @@ package final class Network: @unchecked Sendable {
         self.deltas = deltaPlaces.map { deltas[$0] }
         self.scratch = scratch.map { memory[$0] }
         self.partial = partial.map { memory[$0] }
+        self.lossRows = lossRows.map { memory[$0] }
         firstTrainable = layers.firstIndex { $0.tensors.contains { $0.kind == .parameter } } ?? layers.count
 
         var next = 0
@@ -282,6 +289,9 @@ package final class Network: @unchecked Sendable {
         for first in stride(from: 0, to: count, by: most) {
             let present = min(most, count - first)
             let logits = forward(images + first * input.count, count: present, pass)
+            if temperature != 1 {
+                for i in 0..<present * classes { logits[i] /= temperature }
+            }
             for n in 0..<present {
                 ck_softmax(logits + n * classes, Int32(classes), probabilities + (first + n) * classes)
             }
@@ -303,7 +313,8 @@ package final class Network: @unchecked Sendable {
         let logits = forward(images, count: count, pass)
         var dy = deltas[0]
         var spare = deltas[1]
-        let result = loss.apply(logits, classes: classes, targets: targets, count: count, gradient: dy)
+        let result = loss.apply(
+            logits, classes: classes, targets: targets, count: count, gradient: dy, rows: lossRows!, pool)
         let images = UnsafeMutablePointer(mutating: images)
         for index in stride(from: layers.count - 1, through: firstTrainable, by: -1) {
             let layer = layers[index]

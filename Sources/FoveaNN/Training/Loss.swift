@@ -20,33 +20,40 @@ package struct Loss: Sendable {
         (self.smoothing, self.hierarchy, self.superclassOf) = (smoothing, hierarchy, superclassOf)
     }
 
-    /// Loss and gradient of a batch.
+    /// Loss and gradient of a batch, on all threads.
     ///
     /// - Parameters:
     ///   - logits: count × classes.
     ///   - gradient: as many: the derivative of the mean loss.
+    ///   - rows: 2 × count floats to work in.
     /// - Returns: the mean loss, and how many images have their label as the best one.
     func apply(
-        _ logits: Floats, classes: Int, targets: UnsafePointer<Target>, count: Int, gradient: Floats
+        _ logits: Floats, classes: Int, targets: UnsafePointer<Target>, count: Int, gradient: Floats, rows: Floats,
+        _ pool: ThreadPool
     ) -> (loss: Double, hits: Int) {
-        var sum = 0.0
-        var hits = 0
-        func rows(_ group: UnsafePointer<Int32>?) {
-            var loss = ck_loss(smoothing: smoothing, hierarchy: hierarchy, group: group)
-            for n in 0..<count {
-                var best: Int32 = 0
-                let row = n * classes
-                sum += Double(
-                    ck_cross_entropy(
-                        logits + row, Int32(classes), targets[n], &loss, 1 / Float(count), gradient + row, &best))
-                hits += best == targets[n].label ? 1 : 0
+        func apply(_ group: UnsafePointer<Int32>?) {
+            let loss = ck_loss(smoothing: smoothing, hierarchy: hierarchy, group: group)
+            pool.split(count) { _, range in
+                var loss = loss
+                for n in range {
+                    var best: Int32 = 0
+                    let row = n * classes
+                    rows[n] = ck_cross_entropy(
+                        logits + row, Int32(classes), targets[n], &loss, 1 / Float(count), gradient + row, &best)
+                    rows[count + n] = best == targets[n].label ? 1 : 0
+                }
             }
         }
         if let superclassOf {
             precondition(superclassOf.count == classes)
-            superclassOf.withUnsafeBufferPointer { rows($0.baseAddress) }
+            superclassOf.withUnsafeBufferPointer { apply($0.baseAddress) }
         } else {
-            rows(nil)
+            apply(nil)
+        }
+        var (sum, hits) = (0.0, 0)
+        for n in 0..<count {
+            sum += Double(rows[n])
+            hits += Int(rows[count + n])
         }
         return (sum / Double(count), hits)
     }

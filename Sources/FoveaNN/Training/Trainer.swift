@@ -279,28 +279,36 @@ package final class Trainer {
 extension Network {
     /// Accuracy and loss over all images of a source, in the mode of inference.
     package func evaluate(_ source: any TrainingSource) throws -> Evaluation {
+        var result = Evaluation()
+        var hits = 0
+        try eachPrediction(source) { row, label in
+            result.loss -= log(max(1e-30, Double(row[label])))
+            hits += row.indices.max(by: { row[$0] < row[$1] }) == label ? 1 : 0
+            result.images += 1
+        }
+        result.loss /= Double(max(1, result.images))
+        result.top1 = Double(hits) / Double(max(1, result.images))
+        return result
+    }
+
+    /// Calls `body` with each image's probabilities and its label.
+    func eachPrediction(
+        _ source: any TrainingSource, _ body: (UnsafeBufferPointer<Float>, Int) -> Void
+    ) throws {
         let batch = min(maxBatch, 256)
         let producer = BatchProducer(
             source, order: Array(0..<source.count), batches: 0..<((source.count + batch - 1) / batch), batch: batch,
             input: input, seed: 0, epoch: 0, target: { _ in self.input })
         var probabilities = [Float](repeating: 0, count: batch * classes)
-        var result = Evaluation()
-        var hits = 0
         while try producer.take({ prepared in
-            probabilities.withUnsafeMutableBufferPointer {
-                predict(prepared.images, count: prepared.count, probabilities: $0.baseAddress!)
+            probabilities.withUnsafeMutableBufferPointer { buffer in
+                predict(prepared.images, count: prepared.count, probabilities: buffer.baseAddress!)
+                for n in 0..<prepared.count {
+                    let row = UnsafeBufferPointer(rebasing: buffer[(n * classes)..<((n + 1) * classes)])
+                    body(row, Int(prepared.targets[n].label))
+                }
             }
-            for n in 0..<prepared.count {
-                let row = probabilities[(n * classes)..<((n + 1) * classes)]
-                let label = row.startIndex + Int(prepared.targets[n].label)
-                result.loss -= log(max(1e-30, Double(row[label])))
-                hits += row.indices.max(by: { row[$0] < row[$1] }) == label ? 1 : 0
-            }
-            result.images += prepared.count
         }) {}
-        result.loss /= Double(max(1, result.images))
-        result.top1 = Double(hits) / Double(max(1, result.images))
-        return result
     }
 }
 
