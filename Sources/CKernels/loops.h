@@ -37,7 +37,7 @@ static void CK(moments)(const float *x, size_t rows, int c, double *sum, double 
 }
 
 static void CK(affine)(const float *x, const float *add, float *y, size_t rows, int c, const float *scale,
-                       const float *shift, const ck_activation *activation) {
+                       const float *shift, const ck_activation *activation, int stream) {
     const int fold = CK(fold)(rows, c);
     float wide_scale[CK(FOLD) * CK(FOLD)], wide_shift[CK(FOLD) * CK(FOLD)];
     if (fold > 1) {
@@ -50,6 +50,7 @@ static void CK(affine)(const float *x, const float *add, float *y, size_t rows, 
         rows /= (size_t)fold;
         c *= fold;
     }
+    stream = CK(streams)(stream, y, c);
     for (size_t row = 0; row < rows; row++) {
         const float *from = x + row * (size_t)c, *more = add ? add + row * (size_t)c : NULL;
         float *to = y + row * (size_t)c;
@@ -58,9 +59,11 @@ static void CK(affine)(const float *x, const float *add, float *y, size_t rows, 
             CK(vector) v = CK(load_some)(from + i, n) * CK(load_some)(scale + i, n) + CK(load_some)(shift + i, n);
             if (activation) v = CK(activate)(v, activation);
             if (more) v += CK(load_some)(more + i, n);
-            CK(store_some)(to + i, v, n);
+            if (stream) CK(stream)(to + i, v);
+            else CK(store_some)(to + i, v, n);
         }
     }
+    if (stream) CK(streamed)();
 }
 
 static void CK(finish_rows)(float *y, size_t rows, int c, ptrdiff_t ld, const ck_epilogue *epilogue) {
@@ -105,17 +108,21 @@ static void CK(norm_sums)(const float *x, const float *dy, size_t rows, int c, c
 }
 
 static void CK(norm_apply)(const float *x, const float *dy, float *dx, size_t rows, int c, const ck_norm *norm,
-                           const float *a, const float *b, const float *d) {
+                           const float *a, const float *b, const float *d, int stream) {
+    stream = CK(streams)(stream, dx, c);
     for (size_t row = 0; row < rows; row++) {
         const float *from = x + row * (size_t)c, *gradient = dy + row * (size_t)c;
         float *to = dx + row * (size_t)c;
         for (int i = 0; i < c; i += CK_LANES) {
             const int n = c - i;
             const CK(vector) g = CK(norm_gradient)(from, gradient, norm, i, n);
-            CK(store_some)(to + i, CK(load_some)(a + i, n) * g +
-                                       (CK(load_some)(b + i, n) * CK(load_some)(from + i, n) + CK(load_some)(d + i, n)), n);
+            const CK(vector) v = CK(load_some)(a + i, n) * g +
+                                 (CK(load_some)(b + i, n) * CK(load_some)(from + i, n) + CK(load_some)(d + i, n));
+            if (stream) CK(stream)(to + i, v);
+            else CK(store_some)(to + i, v, n);
         }
     }
+    if (stream) CK(streamed)();
 }
 
 static void CK(maxpool)(const float *x, int h, int w, int c, float *y, uint8_t *which) {
@@ -141,7 +148,14 @@ static void CK(maxpool)(const float *x, int h, int w, int c, float *y, uint8_t *
         }
 }
 
-static void CK(maxpool_back)(const float *dy, const uint8_t *which, int h, int w, int c, float *dx) {
+/* As many bytes as a vector has floats, as integers. */
+static inline CK(integers) CK(places)(const uint8_t *from) {
+    typedef uint8_t bytes __attribute__((vector_size(CK_LANES), aligned(1), may_alias));
+    return __builtin_convertvector(*(const bytes *)from, CK(integers));
+}
+
+static void CK(maxpool_back)(const float *dy, const uint8_t *which, int h, int w, int c, float *dx, int stream) {
+    stream = CK(streams)(stream, dx, c);
     /* Line by line, so that what is written lies together. */
     for (int y = 0; y < h / 2 * 2; y++)
         for (int at = 0; at < w / 2; at++) {
@@ -149,13 +163,20 @@ static void CK(maxpool_back)(const float *dy, const uint8_t *which, int h, int w
             const float *restrict d = dy + ((size_t)(y / 2) * (w / 2) + at) * c;
             const uint8_t *restrict k = which + ((size_t)(y / 2) * (w / 2) + at) * c;
             const int first = y % 2 * 2;
-            for (int i = 0; i < c; i++) {
-                const int chosen = k[i] - first;
-                const float gradient = d[i];
-                left[i] = chosen == 0 ? gradient : 0;
-                right[i] = chosen == 1 ? gradient : 0;
+            int i = 0;
+            for (; i + CK_LANES <= c; i += CK_LANES) {
+                const CK(vector) gradient = CK(load)(d + i);
+                const CK(integers) place = CK(places)(k + i) - first;
+                const CK(vector) l = CK(where)(place == 0, gradient), r = CK(where)(place == 1, gradient);
+                if (stream) CK(stream)(left + i, l), CK(stream)(right + i, r);
+                else CK(store)(left + i, l), CK(store)(right + i, r);
+            }
+            for (; i < c; i++) {
+                left[i] = k[i] == first ? d[i] : 0;
+                right[i] = k[i] == first + 1 ? d[i] : 0;
             }
         }
+    if (stream) CK(streamed)();
     /* What an odd side leaves over belongs to no square. */
     if (w % 2)
         for (int row = 0; row < h; row++) memset(dx + ((size_t)row * w + w - 1) * c, 0, (size_t)c * sizeof(float));
@@ -191,24 +212,36 @@ static void CK(maxpool3)(const float *x, int h, int w, int c, float *y, uint8_t 
         }
 }
 
-static void CK(maxpool3_back)(const float *dy, const uint8_t *which, int h, int w, int c, float *dx) {
+static void CK(maxpool3_back)(const float *dy, const uint8_t *which, int h, int w, int c, float *dx, int stream) {
     const int down = (h + 1) / 2, across = (w + 1) / 2, before_y = h % 2, before_x = w % 2;
+    stream = CK(streams)(stream, dx, c);
     for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++) {
             float *restrict to = dx + ((size_t)y * w + x) * c;
-            memset(to, 0, (size_t)c * sizeof(float));
-            /* The windows in which the pixel lies. */
+            /* The windows in which the pixel lies: four at most. */
+            const float *d[4];
+            const uint8_t *k[4];
+            int place[4], windows = 0;
             for (int row = (y + before_y - 1) / 2; row <= (y + before_y) / 2 && row < down; row++)
-                for (int at = (x + before_x - 1) / 2; at <= (x + before_x) / 2 && at < across; at++) {
-                    const int place = (y + before_y - 2 * row) * 3 + x + before_x - 2 * at;
-                    const float *restrict d = dy + ((size_t)row * across + at) * c;
-                    const uint8_t *restrict k = which + ((size_t)row * across + at) * c;
-                    for (int i = 0; i < c; i++) {
-                        const float gradient = d[i];
-                        to[i] += k[i] == place ? gradient : 0;
-                    }
+                for (int at = (x + before_x - 1) / 2; at <= (x + before_x) / 2 && at < across; at++, windows++) {
+                    place[windows] = (y + before_y - 2 * row) * 3 + x + before_x - 2 * at;
+                    d[windows] = dy + ((size_t)row * across + at) * c;
+                    k[windows] = which + ((size_t)row * across + at) * c;
                 }
+            int i = 0;
+            for (; i + CK_LANES <= c; i += CK_LANES) {
+                CK(vector) sum = {0};
+                for (int n = 0; n < windows; n++)
+                    sum += CK(where)(CK(places)(k[n] + i) == place[n], CK(load)(d[n] + i));
+                if (stream) CK(stream)(to + i, sum);
+                else CK(store)(to + i, sum);
+            }
+            for (; i < c; i++) {
+                to[i] = 0;
+                for (int n = 0; n < windows; n++) to[i] += k[n][i] == place[n] ? d[n][i] : 0;
+            }
         }
+    if (stream) CK(streamed)();
 }
 
 static void CK(softmax)(const float *logits, int n, float *probabilities) {

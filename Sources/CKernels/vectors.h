@@ -34,6 +34,20 @@ static inline void CK(store_some)(float *to, CK(vector) v, int n) {
     }
 }
 
+/* Whether rows of c floats from here on may be written by CK(stream). */
+static inline int CK(streams)(int wanted, const float *to, int c) {
+    return wanted && c % CK_LANES == 0 && ((uintptr_t)to & (CK_LANES * sizeof(float) - 1)) == 0;
+}
+
+/* Past the caches, whole vectors at their own alignment: a map that is larger than the caches need not be read into them
+ * before it is written. CK(streamed) ends it. */
+static inline void CK(stream)(float *to, CK(vector) v) { __builtin_nontemporal_store(v, (CK(vector) *)to); }
+static inline void CK(streamed)(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_sfence();
+#endif
+}
+
 static inline CK(vector) CK(all)(float value) { return value - (CK(vector)){0}; }
 
 /* Where the mask is set (all bits) that, elsewhere 0. */

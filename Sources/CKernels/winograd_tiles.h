@@ -64,6 +64,7 @@ static void CK_WINO(wino_pixels)(const float *products, const ck_wino_map *map, 
                                  const ck_epilogue *epilogue, float *y) {
     const int h = map->height, w = map->width, c = map->channels;
     const ptrdiff_t plane = (ptrdiff_t)block * c;
+    const int stream = CK(streams)(map->stream, y, c);
     for (int tile = 0; tile < tiles; tile++) {
         const int at = first + tile, image = at / (map->down * map->across);
         const int top = at / map->across % map->down * CK_M, left = at % map->across * CK_M;
@@ -82,11 +83,16 @@ static void CK_WINO(wino_pixels)(const float *products, const ck_wino_map *map, 
                 CK_LINE(wino_output)(half[row], out, CK_M);
                 if (epilogue)
                     for (int col = 0; col < CK_M; col++) out[col] = CK(finish)(out[col], epilogue, i, c);
-                for (int col = 0; col < cols; col++)
-                    CK(store_some)(to + ((ptrdiff_t)row * w + col) * c + i, out[col], c - i);
+                if (stream) {
+                    for (int col = 0; col < cols; col++) CK(stream)(to + ((ptrdiff_t)row * w + col) * c + i, out[col]);
+                } else {
+                    for (int col = 0; col < cols; col++)
+                        CK(store_some)(to + ((ptrdiff_t)row * w + col) * c + i, out[col], c - i);
+                }
             }
         }
     }
+    if (stream) CK(streamed)();
 }
 
 /* A dy At of tiles [first, first + tiles). */

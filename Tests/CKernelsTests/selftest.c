@@ -100,7 +100,7 @@ static void winograd(int m, int k, double allowed) {
         const int oh = h + 2 * pad - k + 1, ow = w + 2 * pad - k + 1, a = m + k - 1, points = a * a;
         const int down = (oh + m - 1) / m, across = (ow + m - 1) / m, tiles = count * down * across;
         const int right = panels(o, ck_columns()), left = panels(c, CK_PANEL);
-        const ck_wino_map source = {h, w, c, pad, down, across, m, k}, target = {oh, ow, o, 0, down, across, m, k};
+        const ck_wino_map source = {h, w, c, pad, down, across, m, k, 0}, target = {oh, ow, o, 0, down, across, m, k, 1};
         float *x = floats((size_t)count * h * w * c), *f = floats((size_t)k * k * c * o), *dy = floats((size_t)count * oh * ow * o);
         float *u = floats((size_t)points * c * right), *v = floats((size_t)points * tiles * left);
         float *products = floats((size_t)points * tiles * right), *y = floats((size_t)count * oh * ow * o);

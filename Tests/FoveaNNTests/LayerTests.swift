@@ -230,6 +230,33 @@ import Testing
         }
     }
 
+    /// What is larger than the caches is written past them: a batch again and again gives what it gives alone.
+    @Test(arguments: [
+        LayerProbe.Kind.batchNorm(), .batchNorm(activation: .silu), .maxPool(), .maxPool(window: 3),
+        .convolution(channels: 32, kernel: 3),
+    ])
+    func largeMapsAreWrittenAsSmallOnes(_ kind: LayerProbe.Kind) throws {
+        let shape = Shape(height: 33, width: 32, channels: 32)
+        let repeats = 132
+        func pass(_ times: Int) throws -> (y: [Float], dx: [Float]) {
+            let layer = try LayerProbe(kind, input: shape, maxBatch: 2 * times, threads: 2)
+            for (index, name) in layer.names.enumerated() where name == "weight" {
+                layer[name] = random(layer[name].count, seed: UInt64(index))
+            }
+            let (x, dy) = (random(2 * shape.count, seed: 3), random(2 * layer.output.count, seed: 4))
+            let y = layer.forward(Array(repeatElement(x, count: times).joined()))
+            return (y, layer.backward(Array(repeatElement(dy, count: times).joined())).input)
+        }
+        let (few, many) = (try pass(1), try pass(repeats))
+        #expect(many.dx.count > 4 << 20)
+        for (small, large) in [(few.y, many.y), (few.dx, many.dx)] {
+            for start in [0, repeats / 2, repeats - 1] {
+                let part = Array(large[start * small.count..<(start + 1) * small.count])
+                #expect(distance(part, small) < 1e-5)
+            }
+        }
+    }
+
     @Test(arguments: [1, 3, 5, 7]) func depthwiseConvolutionAgreesWithItsOracle(_ kernel: Int) throws {
         for (height, width, channels, count) in [
             (1, 1, 1, 1), (4, 4, 16, 3), (7, 5, 3, 2), (9, 16, 17, 5), (2, 3, 70, 4), (16, 16, 64, 2), (5, 33, 31, 1),

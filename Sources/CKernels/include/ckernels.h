@@ -5,6 +5,9 @@
  * from what the processor says. FOVEA_ISA=baseline|avx2|avx512 in the environment forces one (never one that the
  * processor lacks).
  *
+ * `stream` writes past the caches where the rows allow it: for results so large that they would not be there when somebody
+ * reads them.
+ *
  * Laws of all of them: no allocation, no locks, no errors; the caller owns every buffer; buffers do not overlap unless
  * the comment says "in place". Tensors are dense float32, images are rows x channels with the channels together
  * (NHWC). Results do not depend on where a row stands in its buffer: that is what makes an image's scores the same in
@@ -59,6 +62,7 @@ typedef struct {
     int pad;                     /* zeros before the first row and column of a map that is read */
     int down, across;            /* tiles of an image */
     int m, k;                    /* (2, 3), (3, 3), (4, 3), (3, 2), (4, 2), (2, 5) or (4, 5) */
+    int stream;                  /* write past the caches, as below */
 } ck_wino_map;
 
 /* A map whose k x k patches are taken, with `pad` zeros around it. */
@@ -74,8 +78,8 @@ typedef struct {
     /* y = activation(x*scale[c] + shift[c]) + add; activation and add may be NULL. May be in place. */                 \
     X(void, affine,                                                                                                    \
       (const float *x, const float *add, float *y, size_t rows, int c, const float *scale, const float *shift,         \
-       const ck_activation *activation),                                                                               \
-      (x, add, y, rows, c, scale, shift, activation))                                                                  \
+       const ck_activation *activation, int stream),                                                                   \
+      (x, add, y, rows, c, scale, shift, activation, stream))                                                          \
     /* Batch norm backwards, first pass, with g the gradient of x*scale + shift: sum[c] += g,                          \
      * product[c] += g*(x - mean[c]). */                                                                               \
     X(void, norm_sums,                                                                                                 \
@@ -84,18 +88,18 @@ typedef struct {
     /* Batch norm backwards, second pass: dx = a[c]*g + b[c]*x + d[c]; dx may be dy. */                                \
     X(void, norm_apply,                                                                                                \
       (const float *x, const float *dy, float *dx, size_t rows, int c, const ck_norm *norm, const float *a,            \
-       const float *b, const float *d),                                                                                \
-      (x, dy, dx, rows, c, norm, a, b, d))                                                                             \
+       const float *b, const float *d, int stream),                                                                    \
+      (x, dy, dx, rows, c, norm, a, b, d, stream))                                                                             \
     /* 2 x 2 maximum, stride 2, of one image; `which` (0..3, may be NULL) remembers the first largest. What an odd side\
      * leaves over is in no square. */                                                                                 \
     X(void, maxpool, (const float *x, int h, int w, int c, float *y, uint8_t *which), (x, h, w, c, y, which))          \
-    X(void, maxpool_back, (const float *dy, const uint8_t *which, int h, int w, int c, float *dx),                     \
-      (dy, which, h, w, c, dx))                                                                                        \
+    X(void, maxpool_back, (const float *dy, const uint8_t *which, int h, int w, int c, float *dx, int stream),         \
+      (dy, which, h, w, c, dx, stream))                                                                                        \
     /* 3 x 3 maximum, stride 2, SAME: ceil(side / 2) windows, of which an odd side's first begins one pixel outside. `which`\
      * (0..8) as above. */                                                                                             \
     X(void, maxpool3, (const float *x, int h, int w, int c, float *y, uint8_t *which), (x, h, w, c, y, which))         \
-    X(void, maxpool3_back, (const float *dy, const uint8_t *which, int h, int w, int c, float *dx),                    \
-      (dy, which, h, w, c, dx))                                                                                        \
+    X(void, maxpool3_back, (const float *dy, const uint8_t *which, int h, int w, int c, float *dx, int stream),        \
+      (dy, which, h, w, c, dx, stream))                                                                                        \
     /* y = f(x), dx = dy * f'(x); y may be x, dx may be dy. */                                                         \
     X(void, apply_activation, (const float *x, float *y, size_t n, const ck_activation *f), (x, y, n, f))                    \
     X(void, apply_activation_back, (const float *x, const float *dy, float *dx, size_t n, const ck_activation *f),           \

@@ -117,7 +117,8 @@ final class BatchNorm: Layer {
             let first = images.lowerBound * size
             withUnsafePointer(to: kernel) {
                 ck_affine(
-                    x + first, more.map { $0 + first }, y + first, images.count * pixels, c, scale, shift, $0)
+                    x + first, more.map { $0 + first }, y + first, images.count * pixels, c, scale, shift, $0,
+                    pass.streams(count * size))
             }
         }
     }
@@ -153,7 +154,9 @@ final class BatchNorm: Layer {
         pass.pool.split(count) { _, images in
             let first = images.lowerBound * size
             withUnsafePointer(to: norm) {
-                ck_norm_apply(x + first, dy + first, dx + first, images.count * pixels, c, $0, a, b, d)
+                ck_norm_apply(
+                    x + first, dy + first, dx + first, images.count * pixels, c, $0, a, b, d,
+                    dx == dy ? 0 : pass.streams(count * size))
             }
         }
     }

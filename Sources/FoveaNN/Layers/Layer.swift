@@ -149,6 +149,12 @@ extension Layer {
     }
 }
 
+extension Pass {
+    /// Whether floats that a layer writes are so many that they should go past the caches: training keeps them all, and none
+    /// is read before all are written.
+    func streams(_ floats: Int) -> Int32 { training && floats > 4 << 20 ? 1 : 0 }
+}
+
 /// Images that inference takes at a time through all layers on each thread: their activations stay in cache. The
 /// capacity of a batch is a multiple of this.
 let imageBlock = 16

@@ -55,7 +55,7 @@ final class MaxPool: Layer {
             for n in images {
                 kernel(
                     dy + n * output.count, which + n * output.count, Int32(input.height), Int32(input.width),
-                    Int32(input.channels), dx + n * input.count)
+                    Int32(input.channels), dx + n * input.count, pass.streams(count * input.count))
             }
         }
     }

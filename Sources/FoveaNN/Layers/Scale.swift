@@ -16,7 +16,7 @@ final class Scale: Layer {
     }
 
     private func scale(_ x: Floats, count: Int) {
-        ck_affine(x, nil, x, count * input.pixels, Int32(input.channels), factors, zeros, nil)
+        ck_affine(x, nil, x, count * input.pixels, Int32(input.channels), factors, zeros, nil, 0)
     }
 
     func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass) { scale(y, count: count) }

@@ -44,10 +44,10 @@ final class WinogradConvolution: ConvolutionAlgorithm {
             across = (s.outputWidth + m - 1) / m
             source = ck_wino_map(
                 height: Int32(s.height), width: Int32(s.width), channels: Int32(s.inputs), pad: Int32(s.pad),
-                down: Int32(down), across: Int32(across), m: Int32(m), k: Int32(s.kernel))
+                down: Int32(down), across: Int32(across), m: Int32(m), k: Int32(s.kernel), stream: 0)
             target = ck_wino_map(
                 height: Int32(s.outputHeight), width: Int32(s.outputWidth), channels: Int32(s.outputs), pad: 0,
-                down: Int32(down), across: Int32(across), m: Int32(m), k: Int32(s.kernel))
+                down: Int32(down), across: Int32(across), m: Int32(m), k: Int32(s.kernel), stream: 0)
         }
 
         /// In training the one with the fewest multiplications; of equal ones the larger tiles. In inference one image
@@ -157,6 +157,7 @@ final class WinogradConvolution: ConvolutionAlgorithm {
         pass.pool.split(total, grain: 6) { thread, range in
             let v = pass.scratch[thread]
             var (source, target) = (tiling.source, tiling.target)
+            target.stream = pass.streams(total * tiling.m * tiling.m * outputs)
             for first in stride(from: range.lowerBound, to: range.upperBound, by: block) {
                 let present = min(block, range.upperBound - first)
                 ck_wino_tiles(x, &source, Int32(first), Int32(present), Int32(present), 0, v)
