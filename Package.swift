@@ -75,7 +75,8 @@ package.targets.append(
     .executableTarget(
         name: "fovea-bench",
         dependencies: [
-            "FoveaImage", "FoveaNN", "FoveaModels", "FoveaPipeline", "FoveaControl", "FoveaSystem", argumentParser,
+            "CKernels", "FoveaImage", "FoveaNN", "FoveaModels", "FoveaPipeline", "FoveaControl", "FoveaSystem",
+            argumentParser,
         ], path: "Benchmarks/fovea-bench"))
 
 // MARK: - Plugins: one shared library each, of which only the entry symbol is visible
