@@ -136,7 +136,10 @@ tests("EndToEndTests", ["FoveaControl", "FoveaData", "FoveaModels", "FoveaPipeli
 
 // MARK: - Settings, the same for every Swift target
 
-for target in package.targets where target.type != .system && !target.name.hasPrefix("C") {
+/// The targets in C; the system's libraries are known by their type.
+let targetsInC: Set = ["CFoveaPlugin", "CLinux", "CPNG", "CJPEG", "CHTTP", "CKernels", "ExampleC"]
+
+for target in package.targets where target.type != .system && !targetsInC.contains(target.name) {
     target.swiftSettings =
         (target.swiftSettings ?? []) + [
             .swiftLanguageMode(.v6),

@@ -14,7 +14,9 @@ import Glibc
 struct FoveaBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fovea-bench", abstract: "Measures Fovea, and tortures it.",
-        subcommands: [MeasureCommand.self, LayersCommand.self, ProductsCommand.self, ContestantCommand.self, TortureCommand.self],
+        subcommands: [
+            MeasureCommand.self, LayersCommand.self, ProductsCommand.self, ContestantCommand.self, TortureCommand.self,
+        ],
         defaultSubcommand: MeasureCommand.self)
 }
 

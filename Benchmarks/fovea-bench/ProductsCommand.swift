@@ -6,7 +6,8 @@ import Glibc
 /// The engine's matrix products beside OpenBLAS's, on one thread, in turns: on the sizes of Winograd's products.
 struct ProductsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "products", abstract: "Compares the engine's matrix products with OpenBLAS's, where that is installed.")
+        commandName: "products",
+        abstract: "Compares the engine's matrix products with OpenBLAS's, where that is installed.")
 
     private typealias SGEMM =
         @convention(c) (

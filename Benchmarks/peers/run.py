@@ -37,7 +37,11 @@ class Contestant:
             [BENCH, "contestant", *words] if framework == "fovea"
             else [sys.executable, os.path.join(HERE, "contestant.py"), framework, *words])
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.expect("ready")
+        try:
+            self.expect("ready")
+        except BaseException:
+            self.end()
+            raise
         self.process.send_signal(signal.SIGSTOP)
 
     def expect(self, word=None):
@@ -84,13 +88,17 @@ def main():
         title = f"{job} {network}, batch {batch}"
         if arguments.only not in title:
             continue
-        contestants = [Contestant(name, job, network, batch) for name in ["fovea", *PEERS[job]]]
-        rates = {c.framework: [] for c in contestants}
-        for _ in range(arguments.rounds):
+        contestants, rates = [], {}
+        try:
+            for name in ["fovea", *PEERS[job]]:
+                contestants.append(Contestant(name, job, network, batch))
+                rates[name] = []
+            for _ in range(arguments.rounds):
+                for contestant in contestants:
+                    rates[contestant.framework].append(contestant.rate(arguments.seconds))
+        finally:
             for contestant in contestants:
-                rates[contestant.framework].append(contestant.rate(arguments.seconds))
-        for contestant in contestants:
-            contestant.end()
+                contestant.end()
         own = rates.pop("fovea")
         best = max(rates, key=lambda name: statistics.median(rates[name]))
         for name, values in rates.items():

@@ -40,7 +40,12 @@ final class Classifier: PluginInstance {
         }
         network.temperature = parameters.temperature
         let tta = parameters.tta
-        averaged = tta == .none ? nil : AveragedNetwork(network, views: tta.copies, block: Self.block / 2)
+        let views = tta == .none ? nil : AveragedNetwork.View.named(tta.rawValue)
+        if let views {
+            averaged = AveragedNetwork(network, views: views, block: Self.block / 2)
+        } else {
+            averaged = nil
+        }
         description =
             JSONValue.object([
                 "architecture": .string(network.definition.architecture),
@@ -58,7 +63,7 @@ final class Classifier: PluginInstance {
         network.predict(images, count: count, probabilities: probabilities)
     }
 
-    /// Touches all memory and whatever the matrix library makes on first use.
+    /// Touches all memory.
     func warmUp() {
         let images = [Float](repeating: 0.5, count: Self.block * network.input.count)
         var scores = [Float](repeating: 0, count: Self.block * network.classes)
@@ -121,19 +126,6 @@ private struct Parameters {
                 throw refusal(
                     "unknown parameter \"\(name)\"; there are \"temperature\" and "
                         + "\"\(TestTimeAugmentation.parameter)\": the network stands in config.json")
-            }
-        }
-    }
-}
-
-extension TestTimeAugmentation {
-    fileprivate var copies: [AveragedNetwork.View] {
-        switch self {
-        case .none: [.init()]
-        case .flip: [.init(weight: 0.5), .init(mirrored: true, weight: 0.5)]
-        case .shift:
-            [false, true].flatMap { mirrored in
-                [(0, 0.25), (-1, 0.125), (1, 0.125)].map { .init(mirrored: mirrored, move: $0, weight: $1) }
             }
         }
     }

@@ -11,7 +11,7 @@ static inline int CK(fold)(size_t rows, int c) {
     return fold;
 }
 
-/* Sums run in float over 32 rows and then in double: fast, and no worse than double to seven digits. */
+/* Sums run in float over 32 rows and then in double: fast, and the sums are good to seven digits. */
 static void CK(moments)(const float *x, size_t rows, int c, double *sum, double *squares) {
     const int fold = CK(fold)(rows, c), wide = c * fold;
     float s[CK(WIDE)], q[CK(WIDE)];
@@ -20,8 +20,8 @@ static void CK(moments)(const float *x, size_t rows, int c, double *sum, double 
         const int n = wide - start < CK(WIDE) ? wide - start : CK(WIDE);
         for (size_t top = 0; top < rows; top += 32) {
             const size_t end = top + 32 < rows ? top + 32 : rows;
-            memset(s, 0, sizeof s);
-            memset(q, 0, sizeof q);
+            memset(s, 0, (size_t)n * sizeof(float));
+            memset(q, 0, (size_t)n * sizeof(float));
             for (size_t row = top; row < end; row++) {
                 const float *restrict from = x + row * (size_t)wide + start;
                 for (int i = 0; i < n; i++) {
@@ -87,8 +87,8 @@ static void CK(norm_sums)(const float *x, const float *dy, size_t rows, int c, c
         const int n = c - start < CK(WIDE) ? c - start : CK(WIDE);
         for (size_t top = 0; top < rows; top += 32) {
             const size_t end = top + 32 < rows ? top + 32 : rows;
-            memset(s, 0, sizeof s);
-            memset(q, 0, sizeof q);
+            memset(s, 0, (size_t)n * sizeof(float));
+            memset(q, 0, (size_t)n * sizeof(float));
             for (size_t row = top; row < end; row++) {
                 const float *a = x + row * (size_t)c, *d = dy + row * (size_t)c;
                 for (int i = 0; i < n; i += CK_LANES) {
@@ -245,8 +245,16 @@ static void CK(maxpool3_back)(const float *dy, const uint8_t *which, int h, int 
 }
 
 static void CK(softmax)(const float *logits, int n, float *probabilities) {
-    float largest = logits[0];
-    for (int i = 1; i < n; i++) largest = logits[i] > largest ? logits[i] : largest;
+    float largest = logits[0], nothing = 0;
+    for (int i = 0; i < n; i++) {
+        largest = logits[i] > largest ? logits[i] : largest;
+        nothing += logits[i] - logits[i];
+    }
+    if (nothing != 0) {
+        /* Not all are numbers: no probability is one, and whoever looks sees it. */
+        for (int i = 0; i < n; i++) probabilities[i] = NAN;
+        return;
+    }
     CK(vector) sums = {0};
     for (int i = 0; i < n; i += CK_LANES) {
         const CK(vector) away = CK(load_some)(logits + i, n - i) - largest;

@@ -37,7 +37,7 @@ package enum Corruption: String, Sendable, CaseIterable {
         let level = severity - 1
         let scale = Double(min(height, width)) / 32
         var random = SplitMix64(seed: SplitMix64.mixed(seed) ^ UInt64(bitPattern: Int64(index)))
-        let image = FloatImage(pixels, height: height, width: width)
+        var image: FloatImage { FloatImage(pixels, height: height, width: width) }
         switch self {
         case .gaussian:
             Blur.gaussian(sigma: Self.gaussianSigmas[level] * scale).apply(pixels, height: height, width: width)

@@ -33,7 +33,7 @@ struct Generation {
             timings.golden = lap()
             goldenDifference = golden.largestDifference(from: scores)
             // The golden set proves the model as it is; what averages otherwise is loaded beside it.
-            if let tta = start.tta, tta != configuration.tta {
+            if let tta = start.tta, configuration.usesNetwork, tta != configuration.tta {
                 let averaging = try Self.load(configuration.averaging(tta), start, folder)
                 timings.load += lap()
                 try averaging.warmUp()

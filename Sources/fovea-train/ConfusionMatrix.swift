@@ -20,6 +20,7 @@ struct ConfusionMatrix {
     }
 
     private static func field(_ text: String) -> String {
-        text.contains { ",\"\r\n".contains($0) } ? "\"\(text.replacing("\"", with: "\"\""))\"" : text
+        text.utf8.contains { [UInt8(ascii: ","), UInt8(ascii: "\""), 13, 10].contains($0) }
+            ? "\"\(text.replacing("\"", with: "\"\""))\"" : text
     }
 }

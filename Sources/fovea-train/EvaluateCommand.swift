@@ -3,6 +3,7 @@ import FoundationEssentials
 import FoveaControl
 import FoveaData
 import FoveaModels
+import FoveaNN
 import FoveaSystem
 import Glibc
 import SystemPackage
@@ -207,3 +208,8 @@ private struct Report: Encodable {
 }
 
 extension TestTimeAugmentation: ExpressibleByArgument {}
+
+extension TestTimeAugmentation {
+    /// As the engine computes them.
+    var copies: [AveragedNetwork.View] { AveragedNetwork.View.named(rawValue) ?? [.init()] }
+}

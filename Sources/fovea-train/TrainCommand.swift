@@ -70,7 +70,7 @@ struct TrainCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Epochs in which the learning rate rises from 0, otherwise 1.", valueName: "n"))
     var warmup: Double?
 
-    @Option(help: ArgumentHelp("Decoupled weight decay, otherwise 0.05.", valueName: "x"))
+    @Option(help: ArgumentHelp("Weight decay, with adam decoupled, otherwise 0.05.", valueName: "x"))
     var weightDecay: Double?
 
     @Option(help: ArgumentHelp("Share of each label that is spread over all, otherwise 0.1.", valueName: "x"))

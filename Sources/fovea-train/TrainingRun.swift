@@ -62,10 +62,20 @@ struct TrainingRun {
         guard settings.patience == 0 || !division.development.isEmpty else {
             throw Failure.usage("--patience needs development images, and the data have one image of each class")
         }
+        guard command.target == nil || !division.development.isEmpty else {
+            throw Failure.usage("--target needs development images, and the data have one image of each class")
+        }
         if command.test, dataset.splits["test"]?.count ?? 0 == 0 {
             throw Failure.data("\(command.data): --test: there are no test images")
         }
         let side = min(dataset.info.height, dataset.info.width)
+        if let size = settings.sizes.last, size.side > side {
+            guard command.sizes == nil else {
+                throw Failure.usage("--sizes \(size.side): the images have \(side) pixels a side")
+            }
+            console.note("the images have \(side) pixels a side: the preset's smaller ones are left out")
+            settings.sizes = settings.sizes.filter { $0.side < side }
+        }
         guard settings.augmentation.crop < side else {
             throw Failure.usage("--augment crop=\(settings.augmentation.crop): the images have \(side) pixels a side")
         }
@@ -97,8 +107,11 @@ struct TrainingRun {
             })
         let resumed = try command.resume.map { try Files.read(FilePath($0), limit: 16 << 30) }
         if let budget = try command.budgetSeconds {
+            let sizes = settings.sizes
             settings = try command.trainingSettings(
                 images: division.train.count, budgeted: try epochs(within: budget, network, resumed))
+            settings.sizes = sizes
+            settings.warmup = min(settings.warmup, Double(settings.epochs))
         }
         let trainer = try Trainer(
             network, settings: settings, superclassOf: dataset.info.superclassOf, inputs: try inputs())
@@ -136,7 +149,7 @@ struct TrainingRun {
         if let target = command.target {
             let best = result.epochs.compactMap { $0.development?.top1 }.max() ?? 0
             console.note(
-                "target of \(Figures.percent(target / 100)) \(100 * best >= target ? "reached" : "missed"): "
+                "target of \(Figures.percent(target / 100)) \(best >= target / 100 ? "reached" : "missed"): "
                     + "\(Figures.percent(best, decimals: 2)) of the development images after "
                     + Units.show(seconds: result.epochs.reduce(0) { $0 + $1.seconds }))
         }
@@ -307,7 +320,9 @@ struct TrainingRun {
         guard let stem = network.tensors.first(where: { $0.name == "stem.conv.weight" && $0.kind == .buffer }) else {
             return
         }
-        let count = min(5000, division.train.count)
+        // As many pixels as 5,000 images of 32×32 have.
+        let size = dataset.info.height * dataset.info.width
+        let count = min(5000, division.train.count, max(1, 5000 * 1024 / size))
         let chain = try preparation()
         let selection = Array(division.train.prefix(count))
         let source = ChainSource(
@@ -345,7 +360,7 @@ struct TrainingRun {
             training: try description(result)
         )
         .averaging(command.tta)
-        .at(temperature: try command.temperature ?? development.map(Self.temperature(network)) ?? 1)
+        .at(temperature: try command.temperature ?? development.map(temperature(network)) ?? 1)
 
         // The classifier reads a folder: the weights are measured as they will be read, not as they were trained.
         let folder = checkpoint.removingLastComponent().appending(".\(name).model")
@@ -408,9 +423,11 @@ struct TrainingRun {
         return .object(metrics)
     }
 
-    /// With three decimals.
-    private static func temperature(_ network: Network) -> (ChainSource) throws -> Double {
-        { (try network.fittedTemperature($0) * 1000).rounded() / 1000 }
+    /// With three decimals, of the answers that will be served: averaged ones where the model averages.
+    private func temperature(_ network: Network) -> (ChainSource) throws -> Double {
+        { [views = command.tta.copies] source in
+            (try network.fittedTemperature(source, views: views) * 1000).rounded() / 1000
+        }
     }
 
     private func description(_ result: TrainingResult) throws -> JSONValue {

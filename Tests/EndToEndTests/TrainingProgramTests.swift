@@ -129,6 +129,26 @@ extension EndToEnd {
         #expect(unknown.code == 64 && unknown.error.contains("--preset fast"), "\(unknown)")
     }
 
+    /// A preset for larger images leaves out what these do not have; what was asked for is refused.
+    @Test func sizesAreHeldAgainstTheImages() throws {
+        let ground = try Ground()
+        let imported = try Programs.run(
+            "foveactl",
+            [
+                "dataset", "import", "\(ground.root)/data", "--name", "shades", "--size", "16", "--config",
+                ground.configuration.string,
+            ])
+        #expect(imported.code == 0, "\(imported.error)")
+        let fast = [
+            "train", "--preset", "fast", "--data", "shades", "--epochs", "1", "--config", ground.configuration.string,
+            "--set", "widths=8,8,8", "--set", "middles=8,8,8",
+        ]
+        let preset = try Programs.run("fovea-train", fast)
+        #expect(preset.code == 0 && preset.error.contains("smaller ones are left out"), "\(preset)")
+        let asked = try Programs.run("fovea-train", fast + ["--sizes", "12:0.2,20:0.5"])
+        #expect(asked.code == 64 && asked.error.contains("16 pixels a side"), "\(asked)")
+    }
+
     /// Averaging, confusion matrix and blurs of one model.
     @Test func aModelIsMeasuredFromAllSides() throws {
         let ground = try Ground()

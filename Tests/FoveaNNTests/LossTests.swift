@@ -38,6 +38,19 @@ import Testing
         #expect(distance(gradient, expected.floats("dx")) < 1e-6)
     }
 
+    /// What is no number stays none: whoever looks at probabilities must see that a network is broken.
+    @Test(arguments: [Float.nan, .infinity]) func brokenLogitsGiveNoProbabilities(_ broken: Float) {
+        for place in [0, 5, 16] {
+            var row = random(17, seed: 4)
+            row[place] = broken
+            row.withUnsafeMutableBufferPointer { ck_softmax($0.baseAddress!, 17, $0.baseAddress!) }
+            #expect(row.allSatisfy { $0.isNaN })
+        }
+        var finite: [Float] = [80, -200, 0, 80]
+        finite.withUnsafeMutableBufferPointer { ck_softmax($0.baseAddress!, 4, $0.baseAddress!) }
+        #expect(distance(finite, [0.5, 0, 0, 0.5]) < 1e-6)
+    }
+
     /// Plain, mixed, and with superclasses.
     @Test(arguments: [(Float(0), Float(0), Float(0)), (0.1, 0, 0), (0.5, 0, 0.3), (0, 0.4, 0), (0.1, 0.25, 0.3)])
     func gradientIsTheDerivative(_ smoothing: Float, _ share: Float, _ hierarchy: Float) {

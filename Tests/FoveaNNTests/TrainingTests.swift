@@ -252,6 +252,29 @@ import Testing
         #expect(throws: ShapeError.self) { try trainer(settings) }
     }
 
+    /// On one pixel Winograd's transforms do not pay, and the other algorithm needs sums for each thread.
+    @Test func aSmallerMapMayNeedMoreMemory() throws {
+        var settings = settings(epochs: 2, threads: 16)
+        settings.sizes = [.init(side: 5, until: 0.5)]
+        let definition = NetworkDefinition(
+            architecture: "foveanet", input: Shape(height: 12, width: 12, channels: 3), classes: 4,
+            settings: .object([
+                "stem": .int(6), "widths": .array([.int(16), .int(256)]), "middles": .array([.int(16), .int(256)]),
+                "kernels": .array([.int(3), .int(1)]),
+                "pairs": .array([.array([.int(1), .int(1)]), .array([.int(3), .int(3)])]),
+            ]))
+        func bytes(_ side: Int) throws -> Int {
+            var definition = definition
+            (definition.input.height, definition.input.width) = (side, side)
+            return try Network(definition, maxBatch: 16, mode: .training, threads: 16).bytes
+        }
+        let (small, large) = (try bytes(5), try bytes(12))
+        #expect(small > large)
+        let network = try Network(definition, maxBatch: 16, mode: .training, threads: 16)
+        let trainer = try Trainer(network, settings: settings)
+        #expect(try trainer.run(Stripes(count: 64, side: 12)).end == .finished)
+    }
+
     @Test func damagedAndForeignCheckpointsAreRefused() throws {
         let one = try trainer(settings(epochs: 1))
         let good = try one.checkpoint()

@@ -43,7 +43,6 @@ package struct ConvolutionShape: Sendable, Equatable {
     var outputWidth: Int { width + 2 * pad - kernel + 1 }
     /// Of the output.
     var pixels: Int { outputHeight * outputWidth }
-    var isSame: Bool { kernel % 2 == 1 }
     /// Floats of one patch: the inner dimension of the matrix product.
     var patch: Int { kernel * kernel * inputs }
     var filters: Int { patch * outputs }

@@ -35,7 +35,7 @@ final class Dropout: Layer {
         guard least > 0, least <= keep.first, keep.first <= 1, keep.fall >= 0, block >= 1 else {
             throw ShapeError(
                 "\(name) (dropout)", given: "keep \(keep.first), at least \(least), block \(block)",
-                expected: "keep in (0, 1] and a block of at least 1")
+                expected: "keep in (0, 1], at least no more than that, and a block of at least 1")
         }
         self.name = name
         self.input = input
@@ -54,7 +54,7 @@ final class Dropout: Layer {
         if mode == .training { mask = UnsafeMutableRawPointer(memory.own).assumingMemoryBound(to: UInt8.self) }
     }
 
-    /// The probability that an element is the centre of a cleared square; equation 1 of the paper, for centres
+    /// The probability that an element is not the centre of a cleared square; equation 1 of the paper, for centres
     /// anywhere on the map.
     private func seedKeep(_ keep: Double) -> Double { 1 - (1 - keep) / Double(block * block) }
 

@@ -52,8 +52,9 @@ struct LayerStack {
 
     /// Dropout for a block of 1, else DropBlock.
     mutating func dropout(_ name: String, keep: Dropout.Keep, block: Int = 1) throws(ShapeError) {
-        append(
-            try Dropout(name, input: shape, keep: keep, block: block, salt: UInt64(layers.count), mode: mode))
+        // By its name, so that no two of a network draw the same masks: FNV-1a.
+        let salt = name.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        append(try Dropout(name, input: shape, keep: keep, block: block, salt: salt, mode: mode))
     }
 
     mutating func fullyConnected(

@@ -47,7 +47,7 @@ package final class Network: @unchecked Sendable {
     let layers: [any Layer]
     let values: Floats
     let gradients: Floats?
-    /// One element per parameter arena float: does weight decay apply? As ranges.
+    /// The parts of the parameter arena that weight decay applies to.
     let decaying: [Range<Int>]
     /// Floats of the parameter part of `values`, padding included.
     let parameterFloats: Int
@@ -73,7 +73,7 @@ package final class Network: @unchecked Sendable {
     ///   - threads: the pool's size; 1 makes no thread at all.
     ///   - beside: bytes that its owner needs as well, by the floats that are learned.
     ///   - other: a network of the same parameters for images of another size, whose memory this one uses, parameters,
-    ///     gradients and activations alike: only one of them runs at a time, after `parametersChanged`.
+    ///     gradients and, as far as it goes, activations: only one of them runs at a time, after `parametersChanged`.
     /// - Throws: `NetworkDefinitionError`, also where the machine has less memory than all arenas need; `ShapeError`.
     package init(
         _ definition: NetworkDefinition, maxBatch: Int, mode: Mode, threads: Int, beside: (Int) -> Int = { _ in 0 },
@@ -148,12 +148,13 @@ package final class Network: @unchecked Sendable {
         }
         for (index, arena) in arenas.enumerated() {
             if let shared = other?.arenas[index] {
-                guard index < 2 ? arena.count == shared.count : arena.count <= shared.count else {
+                guard index >= 2 || arena.count == shared.count else {
                     throw NetworkDefinitionError(
                         "\(definition.architecture) has other weights for images of \(definition.input): only networks that pool "
                             + "all pixels before their matrices, such as foveanet, can begin with smaller images")
                 }
-                arena.share(shared)
+                // Another algorithm may need more for a smaller map.
+                if arena.count <= shared.count { arena.share(shared) } else { arena.allocate() }
             } else {
                 arena.allocate()
             }
@@ -329,14 +330,3 @@ package final class Network: @unchecked Sendable {
         return result
     }
 }
-
-/// Bytes of memory that the machine has, or that the process's control group is granted (cgroups(7), memory.max).
-package let machineMemory: Int = {
-    let machine = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
-    guard let file = fopen("/sys/fs/cgroup/memory.max", "r") else { return machine }
-    defer { fclose(file) }
-    var text = [CChar](repeating: 0, count: 32)
-    guard fgets(&text, 32, file) != nil else { return machine }
-    let granted = atoll(text)
-    return granted > 0 ? min(machine, Int(granted)) : machine
-}()

@@ -35,7 +35,19 @@ package final class AveragedNetwork {
     package func predict(
         _ source: UnsafePointer<Float>, count: Int, probabilities: UnsafeMutablePointer<Float>
     ) {
-        let (size, classes) = (network.input.count, network.classes)
+        let classes = network.classes
+        eachView(source, count: count) { n, answers in
+            let to = probabilities + n * classes
+            to.update(repeating: 0, count: classes)
+            for (v, view) in views.enumerated() {
+                for i in 0..<classes { to[i] += view.weight * answers[v * classes + i] }
+            }
+        }
+    }
+
+    /// Calls `body` with each image's number and its views' probabilities, one view after the other.
+    func eachView(_ source: UnsafePointer<Float>, count: Int, _ body: (Int, UnsafeBufferPointer<Float>) -> Void) {
+        let (size, row) = (network.input.count, views.count * network.classes)
         for first in stride(from: 0, to: count, by: block) {
             let present = min(block, count - first)
             for n in 0..<present {
@@ -44,11 +56,9 @@ package final class AveragedNetwork {
                 }
             }
             network.predict(images, count: present * views.count, probabilities: &answers)
-            for n in 0..<present {
-                let to = probabilities + (first + n) * classes
-                to.update(repeating: 0, count: classes)
-                for (v, view) in views.enumerated() {
-                    for i in 0..<classes { to[i] += view.weight * answers[(n * views.count + v) * classes + i] }
+            answers.withUnsafeBufferPointer { answers in
+                for n in 0..<present {
+                    body(first + n, UnsafeBufferPointer(rebasing: answers[n * row..<(n + 1) * row]))
                 }
             }
         }

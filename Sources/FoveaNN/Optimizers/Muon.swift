@@ -25,7 +25,7 @@ package final class Muon: Optimizer {
     private let network: Network
     private let arena = Arena()
     private let buffer: Floats
-    /// Two matrices of the largest filters, three of their smaller side squared.
+    /// Two matrices of the largest filters, two of their smaller side squared.
     private let work: (x: Floats, y: Floats, gram: Floats, square: Floats)
     private let filters: [Part]
     private let rest: [Part]

@@ -3,7 +3,7 @@ import Glibc
 /// How the learning rate goes: a warm-up, then one of five ways on.
 package enum Schedule: Codable, Sendable, Equatable {
     case constant
-    /// Half a cosine from the learning rate to zero at the last step.
+    /// Half a cosine from the learning rate to zero, which is reached after the last step.
     case cosine
     /// Evenly to zero, which is reached after the last step.
     case linear

@@ -2,23 +2,34 @@ import Glibc
 
 extension Network {
     /// The temperature that makes confidences mean what they say (Guo et al. 2017, "On Calibration of Modern Neural
-    /// Networks"): logits are divided by it, which changes no answer. The one with the least loss on images that were not
-    /// trained on, from 1/20 to 20.
-    package func fittedTemperature(_ source: any TrainingSource) throws -> Double {
+    /// Networks"): logits are divided by it, which without averaging changes no answer. The one with the least loss on images
+    /// that were not trained on, from 1/20 to 20.
+    ///
+    /// - Parameter views: what answers will be averaged over; each view's logits are divided.
+    package func fittedTemperature(
+        _ source: any TrainingSource, views: [AveragedNetwork.View] = [.init()]
+    ) throws -> Double {
         precondition(temperature == 1)
-        var rows: [(probabilities: [Float], label: Int)] = []
-        rows.reserveCapacity(source.count)
-        try eachPrediction(source) { probabilities, label in rows.append((Array(probabilities), label)) }
-        /// Of p, softmax at temperature t is p^(1/t) over its sum.
+        // Of p, softmax at temperature t is p^(1/t) over its sum: the views' probabilities are enough.
+        var images: [(logs: [[Double]], label: Int)] = []
+        try eachPrediction(source, views: views) { probabilities, label in
+            let rows = stride(from: 0, to: probabilities.count, by: classes).map { start in
+                probabilities[start..<start + classes].map { log(max(1e-30, Double($0))) }
+            }
+            images.append((rows, label))
+        }
         func loss(_ logarithm: Double) -> Double {
             let power = exp(-logarithm)
-            return rows.reduce(0) { sum, row in
-                let logs = row.probabilities.map { power * log(max(1e-30, Double($0))) }
-                let top = logs.max() ?? 0
-                return sum + top + log(logs.reduce(0) { $0 + exp($1 - top) }) - logs[row.label]
+            return images.reduce(0) { sum, image in
+                let share = zip(image.logs, views).reduce(0.0) { share, view in
+                    let top = power * (view.0.max() ?? 0)
+                    let all = view.0.reduce(0) { $0 + exp(power * $1 - top) }
+                    return share + Double(view.1.weight) * exp(power * view.0[image.label] - top) / all
+                }
+                return sum - log(max(1e-30, share))
             }
         }
-        // Golden section: the loss has one minimum in 1/t.
+        // Golden section.
         var (low, high) = (-log(20.0), log(20.0))
         let ratio = (5.0.squareRoot() - 1) / 2
         var (a, b) = (high - ratio * (high - low), low + ratio * (high - low))

@@ -15,8 +15,8 @@ extension Trainer {
             switch settings.optimizer {
             case .adam: 2 * parameters
             case .sgd: parameters
-            // Its products need two copies of the largest filters and two squares; all filters are more than that.
-            case .muon: 4 * parameters
+            // Its products need two copies of the largest filters and two squares of their smaller side.
+            case .muon: 5 * parameters
             }
         let averages = settings.averaging == .none ? 0 : parameters
         let kept = parameters

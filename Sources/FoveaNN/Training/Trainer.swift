@@ -291,22 +291,19 @@ extension Network {
         return result
     }
 
-    /// Calls `body` with each image's probabilities and its label.
+    /// Calls `body` with each image's probabilities, view after view, and its label.
     func eachPrediction(
-        _ source: any TrainingSource, _ body: (UnsafeBufferPointer<Float>, Int) -> Void
+        _ source: any TrainingSource, views: [AveragedNetwork.View] = [.init()],
+        _ body: (UnsafeBufferPointer<Float>, Int) -> Void
     ) throws {
         let batch = min(maxBatch, 256)
         let producer = BatchProducer(
             source, order: Array(0..<source.count), batches: 0..<((source.count + batch - 1) / batch), batch: batch,
             input: input, seed: 0, epoch: 0, target: { _ in self.input })
-        var probabilities = [Float](repeating: 0, count: batch * classes)
+        let answers = AveragedNetwork(self, views: views, block: batch)
         while try producer.take({ prepared in
-            probabilities.withUnsafeMutableBufferPointer { buffer in
-                predict(prepared.images, count: prepared.count, probabilities: buffer.baseAddress!)
-                for n in 0..<prepared.count {
-                    let row = UnsafeBufferPointer(rebasing: buffer[(n * classes)..<((n + 1) * classes)])
-                    body(row, Int(prepared.targets[n].label))
-                }
+            answers.eachView(prepared.images, count: prepared.count) { n, row in
+                body(row, Int(prepared.targets[n].label))
             }
         }) {}
     }
