@@ -252,27 +252,15 @@ import Testing
         #expect(throws: ShapeError.self) { try trainer(settings) }
     }
 
-    /// On one pixel Winograd's transforms do not pay, and the other algorithm needs sums for each thread.
+    /// Of 20 pixels one is left where the widest filters are: there Winograd's transforms do not pay, and the other algorithm
+    /// needs sums for each thread, more than all that the network for 32 pixels needs for few images.
     @Test func aSmallerMapMayNeedMoreMemory() throws {
-        var settings = settings(epochs: 2, threads: 16)
-        settings.sizes = [.init(side: 5, until: 0.5)]
-        let definition = NetworkDefinition(
-            architecture: "foveanet", input: Shape(height: 12, width: 12, channels: 3), classes: 4,
-            settings: .object([
-                "stem": .int(6), "widths": .array([.int(16), .int(256)]), "middles": .array([.int(16), .int(256)]),
-                "kernels": .array([.int(3), .int(1)]),
-                "pairs": .array([.array([.int(1), .int(1)]), .array([.int(3), .int(3)])]),
-            ]))
-        func bytes(_ side: Int) throws -> Int {
-            var definition = definition
-            (definition.input.height, definition.input.width) = (side, side)
-            return try Network(definition, maxBatch: 16, mode: .training, threads: 16).bytes
-        }
-        let (small, large) = (try bytes(5), try bytes(12))
-        #expect(small > large)
+        var settings = settings(epochs: 1, threads: 16)
+        settings.sizes = [.init(side: 20, until: 0.5)]
+        let definition = NetworkDefinition(architecture: "foveanet", classes: 4)
         let network = try Network(definition, maxBatch: 16, mode: .training, threads: 16)
         let trainer = try Trainer(network, settings: settings)
-        #expect(try trainer.run(Stripes(count: 64, side: 12)).end == .finished)
+        #expect(try trainer.run(Stripes(count: 32, side: 32)).end == .finished)
     }
 
     @Test func damagedAndForeignCheckpointsAreRefused() throws {
