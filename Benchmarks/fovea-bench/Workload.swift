@@ -15,15 +15,10 @@ final class Workload {
     /// - Parameters:
     ///   - architecture: with its own defaults, 100 classes.
     ///   - side: of the images.
-    convenience init(_ architecture: String, training: Bool, batch: Int, threads: Int, side: Int = 32) throws {
-        try self.init(
-            NetworkDefinition(
-                architecture: architecture, input: Shape(height: side, width: side, channels: 3), classes: 100),
-            training: training, batch: batch, threads: threads)
-    }
-
-    init(_ definition: NetworkDefinition, training: Bool, batch: Int, threads: Int) throws {
+    init(_ architecture: String, training: Bool, batch: Int, threads: Int, side: Int = 32) throws {
         self.batch = batch
+        let definition = NetworkDefinition(
+            architecture: architecture, input: Shape(height: side, width: side, channels: 3), classes: 100)
         network = try Network(definition, maxBatch: batch, mode: training ? .training : .inference, threads: threads)
         network.initialize(seed: 1)
         // A stem that is fitted to images would be zeros.

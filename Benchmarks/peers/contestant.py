@@ -149,7 +149,6 @@ if framework == "torch":
     trials = {}
     for threads in {1, CORES}:
         torch.set_num_threads(threads)
-        step()
         trials[threads] = rate(step, 0.5)
     torch.set_num_threads(max(trials, key=trials.get))
 print("ready", flush=True)

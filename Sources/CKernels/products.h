@@ -158,45 +158,59 @@ static void CK(product)(int m, int n, int k, const float *a, ptrdiff_t lda, cons
 }
 
 /* The same with b[k x n] as it is, rows `ldb` apart, or (transposed) b[n x k]: for operands that are used once, such as a
- * matrix of a fully connected layer. Few rows of a read b where it is; for more it is packed panel by panel. */
+ * matrix of a fully connected layer. Few rows of a read b where it is; for more it is packed, some panels at a time, since
+ * rows of one panel would be short runs far apart. */
 static void CK(product_once)(int m, int n, int k, const float *a, ptrdiff_t lda, const float *b, ptrdiff_t ldb,
                              int transposed, float *c, ptrdiff_t ldc) {
-    float packed[CK(STEPS) * CK(COLUMNS)] __attribute__((aligned(64)));
+    enum { PANELS = 4 };
+    float packed[PANELS * CK(STEPS) * CK(COLUMNS)] __attribute__((aligned(64)));
     CK(left) left = {.step = 1};
     for (int start = 0; start < k; start += CK(STEPS)) {
         const int steps = CK(least)(CK(STEPS), k - start);
-        for (int j = 0; j < n; j += CK(COLUMNS)) {
-            const int columns = CK(least)(CK(COLUMNS), n - j);
-            const float *panel = packed;
-            ptrdiff_t step = CK(COLUMNS);
+        for (int first = 0; first < n; first += PANELS * CK(COLUMNS)) {
+            const int wide = CK(least)(PANELS * CK(COLUMNS), n - first);
+            const int inPlace = !transposed && m <= CK(ROWS) && wide % CK(COLUMNS) == 0;
             if (transposed) {
-                for (int at = 0; at < CK(COLUMNS); at++) {
-                    const float *from = b + (ptrdiff_t)(j + CK(least)(at, columns - 1)) * ldb + start;
-                    for (int i = 0; i < steps; i++) packed[i * CK(COLUMNS) + at] = from[i];
+                for (int at = 0; at < wide; at++) {
+                    const float *from = b + (ptrdiff_t)(first + at) * ldb + start;
+                    float *to = packed + (ptrdiff_t)(at / CK(COLUMNS)) * CK(COLUMNS) * steps + at % CK(COLUMNS);
+                    for (int i = 0; i < steps; i++) to[i * CK(COLUMNS)] = from[i];
                 }
-            } else if (m <= CK(ROWS) && columns == CK(COLUMNS)) {
-                panel = b + (ptrdiff_t)start * ldb + j;
-                step = ldb;
-            } else {
-                CK(pack)(b + (ptrdiff_t)start * ldb + j, ldb, steps, columns, CK(COLUMNS), packed);
+            } else if (!inPlace) {
+                CK(pack)(b + (ptrdiff_t)start * ldb + first, ldb, steps, wide, CK(COLUMNS), packed);
             }
-            for (int i = 0; i < m; i += CK(ROWS)) {
-                CK(rows_from)(&left, a + i * lda + start, lda);
-                CK(tile)(1, steps, &left, panel, step, c + i * ldc + j, ldc, CK(least)(CK(ROWS), m - i), columns,
-                         start > 0);
+            for (int j = 0; j < wide; j += CK(COLUMNS)) {
+                const float *panel = inPlace ? b + (ptrdiff_t)start * ldb + first + j : packed + (ptrdiff_t)j * steps;
+                for (int i = 0; i < m; i += CK(ROWS)) {
+                    CK(rows_from)(&left, a + i * lda + start, lda);
+                    CK(tile)(1, steps, &left, panel, inPlace ? ldb : CK(COLUMNS), c + i * ldc + first + j, ldc,
+                             CK(least)(CK(ROWS), m - i), CK(least)(CK(COLUMNS), wide - j), start > 0);
+                }
             }
         }
     }
 }
 
 /* c[m x n] = (add ? c : 0) + aᵀ * b over k steps: a packed into panels of CK_PANEL of its m columns, b into panels of
- * CK(COLUMNS). */
+ * CK(COLUMNS). As much of a as stays in the second-level cache meets all of b before the next. */
 static void CK(product_columns)(int m, int n, int k, const float *a, const float *b, float *c, ptrdiff_t ldc, int add) {
+    const int block = (120000 / k / CK_PANEL + 1) * CK_PANEL;
+    for (int first = 0; first < m; first += block)
+        for (int j = 0; j < n; j += CK(COLUMNS))
+            for (int i = first; i < CK(least)(m, first + block); i += CK(ROWS))
+                CK(tile_columns)(k, a + (ptrdiff_t)(i / CK_PANEL) * CK_PANEL * k + i % CK_PANEL, CK_PANEL,
+                                 b + (ptrdiff_t)j * k, c + i * ldc + j, ldc, CK(least)(CK(ROWS), m - i),
+                                 CK(least)(CK(COLUMNS), n - j), add);
+}
+
+/* c[m x n] = (add ? c : 0) + the sum over pixels of x[pixel x m] * dy[pixel x n], nothing packed. */
+static void CK(product_pixels)(int m, int n, int pixels, const float *x, const float *dy, float *c, int add) {
+    CK(left) left = {.step = m};
     for (int j = 0; j < n; j += CK(COLUMNS))
-        for (int i = 0; i < m; i += CK(ROWS))
-            CK(tile_columns)(k, a + (ptrdiff_t)(i / CK_PANEL) * CK_PANEL * k + i % CK_PANEL, CK_PANEL,
-                             b + (ptrdiff_t)j * k, c + i * ldc + j, ldc, CK(least)(CK(ROWS), m - i),
-                             CK(least)(CK(COLUMNS), n - j), add);
+        for (int i = 0; i < m; i += CK(ROWS)) {
+            CK(rows_from)(&left, x + i, 1);
+            CK(tile)(1, pixels, &left, dy + j, n, c + (ptrdiff_t)i * n + j, n, CK(least)(CK(ROWS), m - i), CK(COLUMNS), add);
+        }
 }
 
 /* The pixels of a map, with a border of zeros all around, side by side. */

@@ -43,9 +43,9 @@ static void check(const char *name, double error, double allowed) {
 static int panels(int n, int width) { return (n + width - 1) / width * width; }
 
 static void products(void) {
-    static const int sizes[][3] = {{1, 1, 1}, {6, 16, 4}, {7, 17, 5}, {5, 100, 400}, {13, 33, 800}, {50, 8, 385}, {97, 50, 49}};
+    static const int sizes[][3] = {{1, 1, 1}, {6, 16, 4}, {14, 64, 33}, {7, 17, 5}, {5, 100, 400}, {13, 33, 800}, {50, 8, 385}, {97, 50, 49}};
     double worst = 0;
-    for (int s = 0; s < 7; s++) {
+    for (int s = 0; s < 8; s++) {
         const int m = sizes[s][0], n = sizes[s][1], k = sizes[s][2], right = panels(n, ck_columns()), left = panels(m, CK_PANEL);
         float *a = floats((size_t)m * k), *b = floats((size_t)k * n), *at = floats((size_t)k * m), *bt = floats((size_t)n * k);
         float *packed = floats((size_t)right * k), *columns = floats((size_t)left * k), *c = floats((size_t)m * n);
@@ -65,6 +65,10 @@ static void products(void) {
         worst = fmax(worst, distance(c, wanted, (size_t)m * n));
         ck_product_columns(m, n, k, columns, packed, c, n, 0);
         worst = fmax(worst, distance(c, wanted, (size_t)m * n));
+        if (n % ck_columns() == 0) {
+            ck_product_pixels(m, n, k, at, b, c, 0);
+            worst = fmax(worst, distance(c, wanted, (size_t)m * n));
+        }
         free(a), free(b), free(at), free(bt), free(packed), free(columns), free(c), free(wanted);
     }
     check("products", worst, 1e-5);
@@ -166,12 +170,15 @@ static void depthwise(int k) {
                     }
                 }
     memset(dw, 0, (size_t)k * k * c * sizeof(float));
-    ck_depthwise(x, f, h, w, c, k, 0, y);
-    ck_depthwise_filters(x, dy, h, w, c, k, dw);
+    const ck_patches p = {h, w, c, k, pad};
+    float *padded = floats((size_t)(h + 2 * pad) * (w + 2 * pad) * c);
+    ck_border(x, &p, padded);
+    ck_depthwise(padded, f, &p, 0, y);
+    ck_depthwise_filters(padded, dy, &p, dw);
     char name[40];
     snprintf(name, sizeof name, "depthwise %dx%d", k, k);
     check(name, fmax(distance(y, wy, n), distance(dw, wdw, (size_t)k * k * c)), 1e-5);
-    free(x), free(f), free(dy), free(y), free(dw), free(wy), free(wdw);
+    free(x), free(f), free(dy), free(y), free(dw), free(wy), free(wdw), free(padded);
 }
 
 static void activations(void) {

@@ -93,6 +93,14 @@ import Testing
         }
     }
 
+    /// Millions of multiplications for an image of the seed's networks, and of Page's.
+    @Test(arguments: [("vanilla", 108), ("depthwise", 25), ("resnet", 2076), ("resnet9", 379)])
+    func networksHaveTheSizeTheyAreKnownBy(_ name: String, _ millions: Int) throws {
+        let definition = NetworkDefinition(architecture: name, classes: 100)
+        let network = try Network(definition, maxBatch: 1, mode: .inference, threads: 1)
+        #expect(abs(network.multiplications / 1_000_000 - millions) <= 1, "\(network.multiplications)")
+    }
+
     /// Loss, gradients, steps of Muon, running statistics and probabilities of a small network.
     @Test(arguments: [1, 2]) func foveaNetAgreesWithPyTorch(threads: Int) throws {
         let g = try golden("foveanet")

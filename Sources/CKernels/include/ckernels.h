@@ -106,12 +106,12 @@ typedef struct {
       (x, dy, dx, n, f))                                                                                               \
     /* Softmax of one row of n logits; logits and probabilities may be the same buffer. */                             \
     X(void, softmax, (const float *logits, int n, float *probabilities), (logits, n, probabilities))                   \
-    /* Depthwise convolution of one image, k x k (1, 3, 5 or 7), SAME; filters k*k x c; `flip` rotates them. */        \
-    X(void, depthwise, (const float *x, const float *weights, int h, int w, int c, int k, int flip, float *y),         \
-      (x, weights, h, w, c, k, flip, y))                                                                               \
-    /* gradient of the filters += that of one image. */                                                                \
-    X(void, depthwise_filters, (const float *x, const float *dy, int h, int w, int c, int k, float *gradient),         \
-      (x, dy, h, w, c, k, gradient))                                                                                   \
+    /* Depthwise convolution of one bordered map, k x k (1, 3, 5 or 7), SAME; filters k*k x c; `flip` rotates them. */ \
+    X(void, depthwise, (const float *padded, const float *weights, const ck_patches *p, int flip, float *y),           \
+      (padded, weights, p, flip, y))                                                                                   \
+    /* gradient of the filters += that of one bordered map. */                                                         \
+    X(void, depthwise_filters, (const float *padded, const float *dy, const ck_patches *p, float *gradient),           \
+      (padded, dy, p, gradient))                                                                                       \
     /* The largest plus the mean of each channel of one image; `which` remembers the first pixel with the largest. */  \
     X(void, global_pool, (const float *x, int pixels, int c, float *y, int32_t *which), (x, pixels, c, y, which))      \
     X(void, global_pool_back, (const float *dy, const int32_t *which, int pixels, int c, float *dx),                   \
@@ -155,6 +155,10 @@ typedef struct {
     X(void, patch_product,                                                                                             \
       (const float *padded, const ck_patches *p, int first, int rows, int n, const float *b, float *y),                \
       (padded, p, first, rows, n, b, y))                                                                               \
+    /* c[i x n] = (add ? c : 0) + sum over pixels of x[pixel x i] * dy[pixel x n], both as they are. n is a multiple of\
+     * ck_columns(). */                                                                                                \
+    X(void, product_pixels, (int i, int n, int pixels, const float *x, const float *dy, float *c, int add),            \
+      (i, n, pixels, x, dy, c, add))                                                                                   \
     /* gradient[k*k*channels x n] += sum over the output pixels of one bordered map of patch * dy (packed). */         \
     X(void, patch_gradient, (const float *padded, const ck_patches *p, int n, const float *dy, float *gradient),       \
       (padded, p, n, dy, gradient))                                                                                    \

@@ -62,6 +62,8 @@ final class Convolution: Layer {
         hasBias = bias
     }
 
+    var multiplications: Int { algorithm.shape.filters * algorithm.shape.pixels }
+
     /// Takes a batch norm that follows, with its tensors, in inference; false where it cannot.
     func follow(_ norm: BatchNorm) -> Bool {
         guard mode == .inference, self.norm == nil, activation == nil, !hasBias else { return false }

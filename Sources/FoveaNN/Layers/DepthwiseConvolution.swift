@@ -28,19 +28,31 @@ final class DepthwiseConvolution: Layer {
         ]
     }
 
+    var multiplications: Int { filters * input.pixels }
+
     private var filters: Int { kernel * kernel * input.channels }
 
-    func needs(maxBatch: Int, mode: Mode) -> LayerNeeds { LayerNeeds(partial: mode == .training ? filters : 0) }
+    private var patches: ck_patches {
+        ck_patches(
+            height: Int32(input.height), width: Int32(input.width), channels: Int32(input.channels), k: Int32(kernel),
+            pad: Int32(kernel / 2))
+    }
+
+    /// A map with its border.
+    func needs(maxBatch: Int, mode: Mode) -> LayerNeeds {
+        LayerNeeds(
+            scratch: (input.height + kernel - 1) * (input.width + kernel - 1) * input.channels,
+            partial: mode == .training ? filters : 0)
+    }
     func bind(_ memory: LayerMemory) { self.memory = memory }
 
     private func convolve(_ x: Floats, _ y: Floats, flip: Bool, count: Int, _ pass: Pass) {
-        let (input, kernel, weights) = (input, Int32(kernel), memory!.tensors[0])
-        pass.pool.split(count) { _, images in
+        let (size, weights) = (input.count, memory!.tensors[0])
+        pass.pool.split(count) { [patches] thread, images in
+            var patches = patches
             for n in images {
-                ck_depthwise(
-                    x + n * input.count, weights, Int32(input.height), Int32(input.width), Int32(input.channels),
-                    kernel,
-                    flip ? 1 : 0, y + n * input.count)
+                ck_border(x + n * size, &patches, pass.scratch[thread])
+                ck_depthwise(pass.scratch[thread], weights, &patches, flip ? 1 : 0, y + n * size)
             }
         }
     }
@@ -54,24 +66,24 @@ final class DepthwiseConvolution: Layer {
     }
 
     func backward(_ x: Floats, _ dy: Floats, _ dx: Floats?, count: Int, _ pass: Pass) {
-        let (input, kernel, filters) = (input, Int32(kernel), filters)
+        let (size, filters) = (input.count, filters)
         if isNaive {
             let gradient = memory!.gradients[0]!
             gradient.update(repeating: 0, count: filters)
-            dx?.update(repeating: 0, count: count * input.count)
+            dx?.update(repeating: 0, count: count * size)
             return eachProduct(count: count) {
                 gradient[$1] += x[$0] * dy[$2]
                 dx?[$0] += dy[$2] * self.memory!.tensors[0][$1]
             }
         }
         if let gradient = memory!.gradients[0] {
-            pass.pool.split(count) { thread, images in
+            pass.pool.split(count) { [patches] thread, images in
+                var patches = patches
                 let sum = thread == 0 ? gradient : pass.partial[thread]
                 memset(sum, 0, filters * 4)
                 for n in images {
-                    ck_depthwise_filters(
-                        x + n * input.count, dy + n * input.count, Int32(input.height), Int32(input.width),
-                        Int32(input.channels), kernel, sum)
+                    ck_border(x + n * size, &patches, pass.scratch[thread])
+                    ck_depthwise_filters(pass.scratch[thread], dy + n * size, &patches, sum)
                 }
             }
             for thread in 1..<max(1, pass.pool.threads) { ck_add(pass.partial[thread], gradient, filters) }

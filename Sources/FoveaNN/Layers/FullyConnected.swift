@@ -42,6 +42,8 @@ final class FullyConnected: Layer {
                 : [])
     }
 
+    var multiplications: Int { inputs * outputs }
+
     /// Packed images and gradients of the outputs.
     func needs(maxBatch: Int, mode: Mode) -> LayerNeeds {
         LayerNeeds(scratch: mode == .training ? (maxBatch + 2) * (Panels.left(inputs) + Panels.right(outputs)) : 0)

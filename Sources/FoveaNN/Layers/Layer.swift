@@ -14,6 +14,8 @@ protocol Layer: AnyObject {
     var output: Shape { get }
     var inPlace: Bool { get }
     var tensors: [TensorSpecification] { get }
+    /// Multiplications and additions of its definition, forward, for one image; only where there are many.
+    var multiplications: Int { get }
     func needs(maxBatch: Int, mode: Mode) -> LayerNeeds
 
     /// Takes the layer's memory; called once. `tensors` are in the order of `tensors`; buffers have no gradient.
@@ -33,6 +35,7 @@ protocol Layer: AnyObject {
 extension Layer {
     var inPlace: Bool { false }
     var tensors: [TensorSpecification] { [] }
+    var multiplications: Int { 0 }
     func needs(maxBatch: Int, mode: Mode) -> LayerNeeds { LayerNeeds() }
     func bind(_ memory: LayerMemory) {}
     func parametersChanged() {}

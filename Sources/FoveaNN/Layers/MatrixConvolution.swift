@@ -120,6 +120,11 @@ final class MatrixConvolution: ConvolutionAlgorithm {
         let right = scratch + Self.block * Panels.left(s.inputs)
         for row in stride(from: pixels.lowerBound, to: pixels.upperBound, by: Self.block) {
             let rows = min(Self.block, pixels.upperBound - row)
+            if s.outputs % Int(ck_columns()) == 0 {
+                ck_product_pixels(
+                    Int32(s.inputs), Int32(s.outputs), Int32(rows), x + row * s.inputs, dy + row * s.outputs, sum, 1)
+                continue
+            }
             ck_pack(x + row * s.inputs, s.inputs, Int32(rows), Int32(s.inputs), Panels.leftWidth, scratch)
             ck_pack(dy + row * s.outputs, s.outputs, Int32(rows), Int32(s.outputs), ck_columns(), right)
             ck_product_columns(Int32(s.inputs), Int32(s.outputs), Int32(rows), scratch, right, sum, s.outputs, 1)

@@ -32,6 +32,8 @@ final class Residual: Layer {
         tensors = branch.flatMap(\.tensors)
     }
 
+    var multiplications: Int { branch.reduce(0) { $0 + $1.multiplications } }
+
     func needs(maxBatch: Int, mode: Mode) -> LayerNeeds {
         var total = 0
         func reserve(_ floats: Int) -> Int {

@@ -35,6 +35,8 @@ package final class Network: @unchecked Sendable {
 
     package var input: Shape { definition.input }
     package var classes: Int { definition.classes }
+    /// Multiplications and additions of convolutions and matrices, forward, for one image, by their definition.
+    package var multiplications: Int { layers.reduce(0) { $0 + $1.multiplications } }
     package var threads: Int { pool.threads }
 
     /// Divides the logits before they become probabilities.
