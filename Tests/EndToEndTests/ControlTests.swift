@@ -114,6 +114,37 @@ extension EndToEnd {
         #expect(try classify().map(\.top) == asked.map(\.top))
     }
 
+    /// The configuration chooses how many views are averaged; the golden set still proves the model as it is, and what the
+    /// daemon says is what `evaluate --tta` says, with and without a daemon.
+    @Test func averagingIsChosenWhereAModelServes() throws {
+        let daemon = try RunningDaemon(["tta": "shift"])
+        let images = daemon.fixture.images.prefix(20)
+        try daemon.drop(images)
+        try daemon.waitForDocuments(images.count)
+        let scores = daemon.folder.path.appending("shift.jsonl")
+        let outcome = try Programs.run(
+            "fovea-train",
+            [
+                "evaluate", "tiny", "--data", "\(daemon.fixture.root)/images", "--scores", scores.string, "--tta",
+                "shift",
+                "--config", daemon.configuration.string, "--json",
+            ])
+        #expect(outcome.code == 0, "\(outcome.error)")
+        let expected = try Fixture.read(scores)
+        let records = try daemon.results.map(\.record)
+        #expect(records.count == images.count)
+        for record in records {
+            let name = FilePath(record.file).lastComponent!.string
+            #expect(record.top == expected[name] && record.top != daemon.fixture.expected["tiny"]?[name])
+            #expect("\(record.chain)".contains("shift"), "\(record.chain)")
+        }
+        try daemon.stop()
+        let file = try daemon.folder.write("alone.png", images[0].bytes)
+        let alone = try daemon.ctl("classify", "--json", file.string)
+        let record = try JSONDecoder().decode(ResultRecord.self, from: Data(alone.output.utf8))
+        #expect(record.top == expected[images[0].name])
+    }
+
     @Test func belowTheThresholdIsUnsure() throws {
         let daemon = try RunningDaemon(["confidence": "1.0"])
         try daemon.drop(daemon.fixture.images.prefix(6), prefix: "a/")

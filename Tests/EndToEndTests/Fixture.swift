@@ -85,7 +85,8 @@ struct Fixture: Sendable {
         self.expected = expected
     }
 
-    private static func read(_ file: FilePath) throws -> [String: [ResultRecord.Candidate]] {
+    /// What `evaluate --scores` wrote, by the images' file names.
+    static func read(_ file: FilePath) throws -> [String: [ResultRecord.Candidate]] {
         struct Line: Decodable {
             let image: String
             let top: [ResultRecord.Candidate]

@@ -4,47 +4,73 @@ import FoveaSystem
 import Testing
 
 @Suite struct NetworkTests {
-    /// Loss, gradients, clipped AdamW steps, running statistics and probabilities of a small network.
-    @Test(arguments: [1, 2]) func vanillaAgreesWithPyTorch(threads: Int) throws {
-        let g = try golden("vanilla")
+    /// Holds a small network against its golden values, loss, gradients, steps, running statistics and probabilities, and
+    /// the same weights as they serve, where batch norm and activation are part of the convolution.
+    ///
+    /// - Parameters:
+    ///   - tolerances: of the weights and statistics after the steps, and of the probabilities.
+    ///   - step: one step of the optimizer; counts from 0.
+    private func compare(
+        _ architecture: String, settings: [String: JSONValue], side: Int, steps: Int, smoothing: Float, threads: Int,
+        tolerances: (values: Float, probabilities: Float), step: (Network, JSONValue) -> (Int) -> Void
+    ) throws {
+        let g = try golden(architecture)
         let definition = NetworkDefinition(
-            architecture: "vanilla", input: Shape(height: 8, width: 8, channels: 3), classes: 5,
-            settings: .object([
-                "channels": .array([.int(4), .int(6)]), "kernels": .array([.int(5), .int(3)]),
-                "hidden": .array([.int(10)]), "keep": .int(1), "dropBlock": .object(["keep": .int(1)]),
-            ]))
-        let network = try Network(definition, maxBatch: 6, mode: .training, threads: threads)
+            architecture: architecture, input: Shape(height: side, width: side, channels: 3), classes: 5,
+            settings: .object(settings))
+        let (x, targets) = (g.floats("x"), g.floats("labels").map { Target(Int32($0)) })
+        let count = targets.count
+        let network = try Network(definition, maxBatch: count, mode: .training, threads: threads)
         let start = g["start"]!.members
         #expect(Set(start.keys) == Set(network.tensors.filter { $0.kind == .parameter }.map(\.name)))
         for (name, values) in start { try network.write(name, values.floats) }
-        let adam = Adam(network, weightDecay: 0.05, clip: 0.5)
-        let (x, labels) = (g.floats("x"), g.floats("labels").map { Target(Int32($0)) })
-        for step in 0..<3 {
+        if g["stem"] != nil { try network.write("stem.conv.weight", g.floats("stem")) }
+        let apply = step(network, g)
+        for step in 0..<steps {
             let (loss, _) = network.forwardBackward(
-                x, targets: labels, count: 6, loss: Loss(smoothing: 0.1), step: step, seed: 1)
+                x, targets: targets, count: count, loss: Loss(smoothing: smoothing), step: step, seed: 1)
             #expect(abs(Float(loss) - g.floats("losses")[step]) < 1e-4)
             if step == 0 {
                 for (name, values) in g["gradients"]!.members {
                     #expect(distance(network.readGradient(name), values.floats) < 1e-4, "\(name)")
                 }
             }
-            #expect(abs(Float(adam.norm()) - g.floats("norms")[step]) < 1e-3)
-            adam.apply(learningRate: 0.01 * Double(step + 1))
+            apply(step)
         }
         for part in ["end", "buffers"] {
             for (name, values) in g[part]!.members {
-                #expect(distance(network.read(name), values.floats) < 2e-3, "\(name)")
+                #expect(distance(network.read(name), values.floats) < tolerances.values, "\(name)")
             }
         }
-        var probabilities = [Float](repeating: 0, count: 30)
-        network.predict(x, count: 6, probabilities: &probabilities)
-        #expect(distance(probabilities, g.floats("probabilities")) < 5e-3)
+        let serving = try Network(definition, maxBatch: count, mode: .inference, threads: 1)
+        #expect(serving.tensors == network.tensors)
+        for tensor in network.tensors { try serving.write(tensor.name, network.read(tensor.name)) }
+        for each in [network, serving] {
+            var probabilities = [Float](repeating: 0, count: count * 5)
+            each.predict(x, count: count, probabilities: &probabilities)
+            #expect(distance(probabilities, g.floats("probabilities")) < tolerances.probabilities)
+        }
     }
 
-    /// The seed's other networks, and Page's: loss, gradients, steps of SGD, running statistics and probabilities.
+    /// With clipped AdamW.
+    @Test(arguments: [1, 2]) func vanillaAgreesWithPyTorch(threads: Int) throws {
+        try compare(
+            "vanilla",
+            settings: [
+                "channels": .array([.int(4), .int(6)]), "kernels": .array([.int(5), .int(3)]),
+                "hidden": .array([.int(10)]), "keep": .int(1), "dropBlock": .object(["keep": .int(1)]),
+            ], side: 8, steps: 3, smoothing: 0.1, threads: threads, tolerances: (2e-3, 5e-3)
+        ) { network, g in
+            let adam = Adam(network, weightDecay: 0.05, clip: 0.5)
+            return { step in
+                #expect(abs(Float(adam.norm()) - g.floats("norms")[step]) < 1e-3)
+                adam.apply(learningRate: 0.01 * Double(step + 1))
+            }
+        }
+    }
+
+    /// The seed's other networks, and Page's, with SGD.
     @Test(arguments: ["depthwise", "resnet", "resnet9"]) func agreesWithPyTorch(_ name: String) throws {
-        let g = try golden(name)
-        let side = Int(g["side"]?.double ?? 0)
         let narrow = JSONValue.array([.int(4), .int(6)])
         let settings: [String: [String: JSONValue]] = [
             "depthwise": [
@@ -57,39 +83,28 @@ import Testing
             ],
             "resnet9": ["channels": .array([.int(4), .int(5), .int(6), .int(7)])],
         ]
-        let definition = NetworkDefinition(
-            architecture: name, input: Shape(height: side, width: side, channels: 3), classes: 5,
-            settings: .object(settings[name]!))
-        let network = try Network(definition, maxBatch: 4, mode: .training, threads: 2)
-        let start = g["start"]!.members
-        #expect(Set(start.keys) == Set(network.tensors.filter { $0.kind == .parameter }.map(\.name)))
-        for (name, values) in start { try network.write(name, values.floats) }
-        let sgd = SGD(network, learningRate: 0.02, momentum: 0.9, weightDecay: 0.01)
-        let (x, targets) = (g.floats("x"), g.floats("labels").map { Target(Int32($0)) })
-        for step in 0..<2 {
-            let (loss, _) = network.forwardBackward(
-                x, targets: targets, count: 4, loss: Loss(smoothing: 0.1), step: step, seed: 1)
-            #expect(abs(Float(loss) - g.floats("losses")[step]) < 1e-4)
-            if step == 0 {
-                for (name, values) in g["gradients"]!.members {
-                    #expect(distance(network.readGradient(name), values.floats) < 1e-4, "\(name)")
-                }
-            }
-            sgd.apply(factor: 1)
+        try compare(
+            name, settings: settings[name]!, side: ["depthwise": 8, "resnet": 7, "resnet9": 32][name]!, steps: 2,
+            smoothing: 0.1, threads: 2, tolerances: (2e-4, 1e-3)
+        ) { network, _ in
+            let sgd = SGD(network, learningRate: 0.02, momentum: 0.9, weightDecay: 0.01)
+            return { _ in sgd.apply(factor: 1) }
         }
-        for part in ["end", "buffers"] {
-            for (name, values) in g[part]!.members {
-                #expect(distance(network.read(name), values.floats) < 2e-4, "\(name)")
-            }
-        }
-        // As it serves: batch norm and activation are part of the convolution.
-        let serving = try Network(definition, maxBatch: 4, mode: .inference, threads: 1)
-        #expect(serving.tensors == network.tensors)
-        for tensor in network.tensors { try serving.write(tensor.name, network.read(tensor.name)) }
-        for each in [network, serving] {
-            var probabilities = [Float](repeating: 0, count: 20)
-            each.predict(x, count: 4, probabilities: &probabilities)
-            #expect(distance(probabilities, g.floats("probabilities")) < 1e-3)
+    }
+
+    /// With Muon.
+    @Test(arguments: [1, 2]) func foveaNetAgreesWithPyTorch(threads: Int) throws {
+        try compare(
+            "foveanet",
+            settings: [
+                "stem": .int(8), "widths": .array([.int(6), .int(10)]), "middles": .array([.int(4), .int(8)]),
+                "kernels": .array([.int(3), .int(2)]), "scale": .number(0.5),
+                "pairs": .array([.array([.int(1), .int(3)]), .array([.int(3), .int(3)])]),
+            ], side: 10, steps: 2, smoothing: 0.25, threads: threads, tolerances: (2e-3, 2e-3)
+        ) { network, _ in
+            let muon = Muon(
+                network, learningRate: 0.02, momentum: 0.6, restLearningRate: 0.1, restMomentum: 0.9, weightDecay: 0.01)
+            return { _ in muon.apply(factor: 1) }
         }
     }
 
@@ -99,45 +114,6 @@ import Testing
         let definition = NetworkDefinition(architecture: name, classes: 100)
         let network = try Network(definition, maxBatch: 1, mode: .inference, threads: 1)
         #expect(abs(network.multiplications / 1_000_000 - millions) <= 1, "\(network.multiplications)")
-    }
-
-    /// Loss, gradients, steps of Muon, running statistics and probabilities of a small network.
-    @Test(arguments: [1, 2]) func foveaNetAgreesWithPyTorch(threads: Int) throws {
-        let g = try golden("foveanet")
-        let definition = NetworkDefinition(
-            architecture: "foveanet", input: Shape(height: 10, width: 10, channels: 3), classes: 5,
-            settings: .object([
-                "stem": .int(8), "widths": .array([.int(6), .int(10)]), "middles": .array([.int(4), .int(8)]),
-                "kernels": .array([.int(3), .int(2)]), "scale": .number(0.5),
-                "pairs": .array([.array([.int(1), .int(3)]), .array([.int(3), .int(3)])]),
-            ]))
-        let network = try Network(definition, maxBatch: 6, mode: .training, threads: threads)
-        let start = g["start"]!.members
-        #expect(Set(start.keys) == Set(network.tensors.filter { $0.kind == .parameter }.map(\.name)))
-        for (name, values) in start { try network.write(name, values.floats) }
-        try network.write("stem.conv.weight", g.floats("stem"))
-        let muon = Muon(
-            network, learningRate: 0.02, momentum: 0.6, restLearningRate: 0.1, restMomentum: 0.9, weightDecay: 0.01)
-        let (x, labels) = (g.floats("x"), g.floats("labels").map { Target(Int32($0)) })
-        for step in 0..<2 {
-            let (loss, _) = network.forwardBackward(
-                x, targets: labels, count: 6, loss: Loss(smoothing: 0.25), step: step, seed: 1)
-            #expect(abs(Float(loss) - g.floats("losses")[step]) < 1e-4)
-            if step == 0 {
-                for (name, values) in g["gradients"]!.members {
-                    #expect(distance(network.readGradient(name), values.floats) < 1e-4, "\(name)")
-                }
-            }
-            muon.apply(factor: 1)
-        }
-        for part in ["end", "buffers"] {
-            for (name, values) in g[part]!.members {
-                #expect(distance(network.read(name), values.floats) < 2e-3, "\(name)")
-            }
-        }
-        var probabilities = [Float](repeating: 0, count: 30)
-        network.predict(x, count: 6, probabilities: &probabilities)
-        #expect(distance(probabilities, g.floats("probabilities")) < 2e-3)
     }
 
     @Test func aDefinitionIsKeptWithAllItsSettings() throws {
