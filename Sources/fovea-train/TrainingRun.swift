@@ -100,11 +100,12 @@ struct TrainingRun {
         }
         try spareUnfinished()
 
+        // Of the raw and the filtered images, and of what the trainer needs; by the parameters.
+        let beside = { [settings, pixels] parameters in
+            2 * pixels + Trainer.bytes(beside: definition, parameters: parameters, settings: settings)
+        }
         let network = try Network(
-            definition, maxBatch: settings.batch, mode: .training, threads: settings.threads,
-            beside: { [settings, pixels] in
-                2 * pixels + Trainer.bytes(beside: definition, parameters: $0, settings: settings)
-            })
+            definition, maxBatch: settings.batch, mode: .training, threads: settings.threads, beside: beside)
         let resumed = try command.resume.map { try Files.read(FilePath($0), limit: 16 << 30) }
         if let budget = try command.budgetSeconds {
             let sizes = settings.sizes
@@ -118,9 +119,7 @@ struct TrainingRun {
         if let resumed { try restore(trainer, from: resumed) }
         let (training, development) = try sources()
         if resumed == nil { try fitStem(network) }
-        let needed =
-            network.bytes + 2 * pixels
-            + Trainer.bytes(beside: definition, parameters: network.parameterCount, settings: settings)
+        let needed = network.bytes + beside(network.parameterCount)
         console.note(
             "training \(name): \(command.architecture), \(Figures.grouped(network.parameterCount)) parameters, "
                 + "\(Figures.grouped(training.count)) images, \(Figures.grouped(development?.count ?? 0)) for development, "

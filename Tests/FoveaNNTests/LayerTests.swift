@@ -5,21 +5,32 @@ import Testing
 /// The laws of a layer: golden values, and backward is the derivative of forward.
 @Suite struct LayerTests {
     @Test func convolutionAgreesWithPyTorch() throws {
-        let g = try golden("convolution")
         for method in ConvolutionMethod.allCases {
-            for threads in [1, 2] {
-                let layer = try LayerProbe(
-                    .convolution(channels: 4, kernel: 3, bias: true, method: method),
-                    input: Shape(height: 5, width: 6, channels: 3), maxBatch: 2, threads: threads)
-                layer["weight"] = g.floats("weight")
-                layer["bias"] = g.floats("bias")
-                #expect(distance(layer.forward(g.floats("x")), g.floats("y")) < 1e-5)
-                let gradients = layer.backward(g.floats("dy"))
-                #expect(distance(gradients.input, g.floats("dx")) < 1e-5)
-                #expect(distance(gradients.parameters["weight"]!, g.floats("dweight")) < 1e-5)
-                #expect(distance(gradients.parameters["bias"]!, g.floats("dbias")) < 1e-5)
-            }
+            for threads in [1, 2] { try compareConvolution("convolution", kernel: 3, method, threads: threads) }
         }
+    }
+
+    @Test func evenKernelsAgreeWithPyTorch() throws {
+        for method in [ConvolutionMethod.naive, .matrix] {
+            try compareConvolution("convolution2", kernel: 2, method, threads: 1)
+        }
+    }
+
+    /// Four channels with bias, of images of 5×6×3.
+    private func compareConvolution(
+        _ name: String, kernel: Int, _ method: ConvolutionMethod, threads: Int
+    ) throws {
+        let g = try golden(name)
+        let layer = try LayerProbe(
+            .convolution(channels: 4, kernel: kernel, bias: true, method: method),
+            input: Shape(height: 5, width: 6, channels: 3), maxBatch: 2, threads: threads)
+        layer["weight"] = g.floats("weight")
+        layer["bias"] = g.floats("bias")
+        #expect(distance(layer.forward(g.floats("x")), g.floats("y")) < 1e-5)
+        let gradients = layer.backward(g.floats("dy"))
+        #expect(distance(gradients.input, g.floats("dx")) < 1e-5)
+        #expect(distance(gradients.parameters["weight"]!, g.floats("dweight")) < 1e-5)
+        #expect(distance(gradients.parameters["bias"]!, g.floats("dbias")) < 1e-5)
     }
 
     @Test func batchNormAgreesWithPyTorch() throws {
@@ -59,22 +70,6 @@ import Testing
         let layer = try LayerProbe(.globalPool, input: Shape(height: 3, width: 4, channels: 70), maxBatch: 2)
         #expect(distance(layer.forward(g.floats("x")), g.floats("y")) < 1e-6)
         #expect(distance(layer.backward(g.floats("dy")).input, g.floats("dx")) < 1e-6)
-    }
-
-    @Test func evenKernelsAgreeWithPyTorch() throws {
-        let g = try golden("convolution2")
-        for method in [ConvolutionMethod.naive, .matrix] {
-            let layer = try LayerProbe(
-                .convolution(channels: 4, kernel: 2, bias: true, method: method),
-                input: Shape(height: 5, width: 6, channels: 3), maxBatch: 2)
-            layer["weight"] = g.floats("weight")
-            layer["bias"] = g.floats("bias")
-            #expect(distance(layer.forward(g.floats("x")), g.floats("y")) < 1e-5)
-            let gradients = layer.backward(g.floats("dy"))
-            #expect(distance(gradients.input, g.floats("dx")) < 1e-5)
-            #expect(distance(gradients.parameters["weight"]!, g.floats("dweight")) < 1e-5)
-            #expect(distance(gradients.parameters["bias"]!, g.floats("dbias")) < 1e-5)
-        }
     }
 
     @Test func superclassesAgreeWithPyTorch() throws {
