@@ -19,14 +19,6 @@ import Testing
         .published(id, FilePath(bytes: [0x63, 0x2F, 0xE4, 0x5C])),
     ]
 
-    /// RFC 3720, and the check value of every catalogue of CRCs.
-    @Test func sums() {
-        #expect(crc32c(Array("123456789".utf8)) == 0xE306_9283)
-        #expect(crc32c([]) == 0)
-        #expect(crc32c([UInt8](repeating: 0, count: 32)) == 0x8A91_36AA)
-        #expect(crc32c([UInt8](repeating: 0xFF, count: 32)) == 0x62A8_AB43)
-    }
-
     @Test(arguments: records) func comesBackFromItsLine(_ record: JournalRecord) {
         let line = record.line
         #expect(line.last == 0x0A && line.count { $0 == 0x0A } == 1, "a record is one line")

@@ -30,4 +30,12 @@ import Testing
         try Files.replace(folder.path.appending("large"), with: bytes)
         #expect(try Digest.sha256(fileAt: folder.path.appending("large")) == Digest.sha256(bytes))
     }
+
+    /// RFC 3720, and the check value of every catalogue of CRCs.
+    @Test func cyclicRedundancyChecks() {
+        #expect(crc32c(Array("123456789".utf8)) == 0xE306_9283)
+        #expect(crc32c([]) == 0)
+        #expect(crc32c([UInt8](repeating: 0, count: 32)) == 0x8A91_36AA)
+        #expect(crc32c([UInt8](repeating: 0xFF, count: 32)) == 0x62A8_AB43)
+    }
 }
