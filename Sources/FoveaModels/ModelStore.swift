@@ -238,17 +238,13 @@ package struct ModelStore: Sendable {
 
     /// Removes a trained model.
     ///
-    /// - Parameter protected: models that must stay: those that `active.json` names.
     /// - Throws: `.protected`, `.notFound`.
-    package func remove(_ identifier: ModelIdentifier, protected: Set<ModelIdentifier>) throws(ModelError) {
+    package func remove(_ identifier: ModelIdentifier, protection: ModelProtection) throws(ModelError) {
         let model = try resolve(ModelReference(identifier.description))
         if model.isBundled {
             throw ModelError(.protected, "\(identifier)", "comes with Fovea and stands in the read-only store")
         }
-        if protected.contains(identifier) {
-            throw ModelError(
-                .protected, "\(identifier)", "is the active model or the one a rollback would go to; swap first")
-        }
+        if let reason = protection[identifier] { throw ModelError(.protected, "\(identifier)", reason) }
         // Renamed first: a crash halfway leaves nothing that looks like a model.
         let grave = trained.appending("\(Self.stagingPrefix)\(getpid())-\(identifier.name)-\(identifier.version)")
         try storing { () throws(SystemError) in

@@ -7,13 +7,17 @@ import SystemPackage
 struct ModelCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "model", abstract: "The model store, and which model serves.",
-        subcommands: [List.self, Show.self, Swap.self, Rollback.self, Import.self, Remove.self])
+        subcommands: [
+            List.self, Show.self, Compare.self, Swap.self, Rollback.self, Pin.self, Unpin.self, Import.self,
+            Remove.self,
+        ])
 
     /// A model in the store as `--json` tells it.
     struct Entry: Encodable {
         let name: String
         let version: String
         let active: Bool
+        let pinned: Bool
         let bundled: Bool
         let folder: String
         let labels: Int?
@@ -25,11 +29,12 @@ struct ModelCommand: ParsableCommand {
         /// Why its description cannot be read.
         let fault: String?
 
-        init(_ model: ModelStore.Model, active: ModelIdentifier?) {
+        init(_ model: ModelStore.Model, active: ModelIdentifier?, pinned: PinnedModels = PinnedModels()) {
             let description = Result { () throws(ModelError) in try ModelCommand.read(model) }
             name = model.identifier.name
             version = model.identifier.version
             self.active = model.identifier == active
+            self.pinned = pinned.models.contains(model.identifier)
             bundled = model.isBundled
             folder = model.folder.escaped
             labels = (try? description.get())?.labels.count
@@ -46,9 +51,7 @@ struct ModelCommand: ParsableCommand {
     }
 
     static func read(_ model: ModelStore.Model) throws(ModelError) -> ModelConfiguration {
-        let path = model.folder.appending(ModelFolder.configurationName)
-        return try ModelConfiguration(
-            bytes: try ModelFolder.read(path, limit: ModelFolder.textLimit), subject: path.escaped)
+        try ModelStore(bundled: nil, trained: model.folder).configuration(of: model)
     }
 
     /// The model that serves, or would.
@@ -66,7 +69,8 @@ struct ModelCommand: ParsableCommand {
             let configuration = try common.configuration(self.store)
             let store = ModelCommand.store(configuration)
             let active = ModelCommand.active(configuration, store)
-            let entries = try store.list().map { Entry($0, active: active) }
+            let pinned = try PinnedModels.read(configuration.pinnedFile)
+            let entries = try store.list().map { Entry($0, active: active, pinned: pinned) }
             if common.json { return try Console.json(entries) }
             if entries.isEmpty {
                 return common.note("There are no models. `foveactl train --arch vanilla --data cifar100` makes one.")
@@ -77,7 +81,8 @@ struct ModelCommand: ParsableCommand {
                         entry.active ? "*" : "", "\(entry.name)@\(entry.version)",
                         entry.labels.map(String.init) ?? "-",
                         entry.top1.map(percent) ?? entry.developmentTop1.map { percent($0) + " (dev)" } ?? "-",
-                        entry.bytes.map { Units.show(bytes: $0) } ?? "-", entry.bundled ? "bundled" : "trained",
+                        entry.bytes.map { Units.show(bytes: $0) } ?? "-",
+                        (entry.bundled ? "bundled" : "trained") + (entry.pinned ? ", pinned" : ""),
                         entry.fault.map { Console.red(safe($0)) } ?? "",
                     ]
                 }, header: ["", "model", "labels", "accuracy", "size", "store", ""], right: [2, 3, 4])
@@ -220,7 +225,8 @@ struct ModelCommand: ParsableCommand {
 
     struct Remove: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Removes a trained model that neither serves nor served before.")
+            abstract: "Removes a trained model that nothing needs.",
+            discussion: "Not the one that serves, the one before, a pinned one, nor what one of these was trained on.")
         @Argument(help: "NAME@VERSION, in full.")
         var model: String
         @OptionGroup var common: CommonOptions
@@ -228,19 +234,25 @@ struct ModelCommand: ParsableCommand {
 
         func run() throws {
             let configuration = try common.configuration(self.store)
-            let reference = try ModelReference(model)
-            guard let version = reference.version else {
-                throw Failure(
-                    "\(model): give the version too, as NAME@VERSION. `foveactl model list` shows them.", code: 64)
-            }
+            let identifier = try ModelCommand.identifier(model)
             let active = try ActiveModel.read(configuration.activeFile)
             let store = ModelCommand.store(configuration)
-            var protected = Set([active?.active, active?.previous].compactMap { try? $0?.identifier })
-            if active == nil, let first = ModelCommand.active(configuration, store) { protected.insert(first) }
-            try store.remove(try ModelIdentifier(name: reference.name, version: version), protected: protected)
+            let protection = ModelProtection(
+                store, active: active, first: ModelCommand.active(configuration, store),
+                pinned: try PinnedModels.read(configuration.pinnedFile))
+            try store.remove(identifier, protection: protection)
             if common.json { return try Console.json(["removed": model]) }
             common.note("\(safe(model)) is removed.")
         }
+    }
+
+    /// NAME@VERSION, in full.
+    static func identifier(_ text: String) throws -> ModelIdentifier {
+        let reference = try ModelReference(text)
+        guard let version = reference.version else {
+            throw Failure("\(text): give the version too, as NAME@VERSION. `foveactl model list` shows them.", code: 64)
+        }
+        return try ModelIdentifier(name: reference.name, version: version)
     }
 
     // MARK: Receipts

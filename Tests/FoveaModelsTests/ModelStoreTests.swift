@@ -91,14 +91,50 @@ import Testing
 
     @Test func removesOnlyWhatMayGo() throws {
         let model = try add("birds", "1")
-        #expect(
-            refusal { try store.remove(model.identifier, protected: [model.identifier]) }.hasPrefix("protected"))
+        let nothing = ModelProtection(store, active: nil, pinned: PinnedModels())
+        let first = ModelProtection(store, active: nil, first: model.identifier, pinned: PinnedModels())
+        #expect(refusal { try store.remove(model.identifier, protection: first) }.contains("next start"))
         let bundled = try store.resolve("cifar100").identifier
-        #expect(refusal { try store.remove(bundled, protected: []) }.contains("read-only"))
-        try store.remove(model.identifier, protected: [bundled])
+        #expect(refusal { try store.remove(bundled, protection: nothing) }.contains("read-only"))
+        try store.remove(model.identifier, protection: nothing)
         #expect(try names() == ["cifar100@1"])
         #expect(try Files.list(store.trained).isEmpty)
-        #expect(refusal { try store.remove(model.identifier, protected: []) }.hasPrefix("notFound"))
+        #expect(refusal { try store.remove(model.identifier, protection: nothing) }.hasPrefix("notFound"))
+    }
+
+    @Test func keepsWhatIsNeededAndTheNewest() throws {
+        for version in 1...8 { try add("birds", "\(version)") }
+        func entry(_ version: String) throws -> ActiveModel.Entry {
+            ActiveModel.Entry(try ModelIdentifier(name: "birds", version: version), sha256: "00")
+        }
+        // birds@9 serves, trained on what birds@2 had learnt; birds@4 served before, birds@1 is somebody's favourite.
+        var configuration = Sample.configuration(name: "birds", version: "9")
+        configuration.training = .object(["base": try JSONValue(encoding: entry("2"))])
+        try store.add(configuration: configuration, weights: try Sample.weights(), golden: try Sample.golden())
+        var pinned = PinnedModels()
+        pinned.models = [try ModelIdentifier(name: "birds", version: "1")]
+        let protection = ModelProtection(
+            store, active: ActiveModel(active: try entry("9"), previous: try entry("4")), pinned: pinned)
+        #expect(protection[try entry("9").identifier]?.contains("active") == true)
+        #expect(protection[try entry("4").identifier]?.contains("rollback") == true)
+        #expect(protection[try entry("1").identifier]?.contains("pinned") == true)
+        #expect(protection[try entry("2").identifier]?.contains("trained on") == true)
+        #expect(protection[try entry("3").identifier] == nil)
+        let surplus = try store.surplus(of: "birds", keep: 2, protection: protection)
+        #expect(surplus.map(\.version) == ["3", "5", "6", "7"])
+        #expect(try store.surplus(of: "birds", keep: 20, protection: protection).isEmpty)
+        #expect(try store.surplus(of: "cifar100", keep: 1, protection: protection).isEmpty, "bundled ones only")
+    }
+
+    @Test func pinsAreKeptInAFile() throws {
+        let path = scratch.path.appending("pinned.json")
+        #expect(try PinnedModels.read(path).models.isEmpty)
+        var pinned = PinnedModels()
+        pinned.models = [try ModelIdentifier(name: "birds", version: "2")]
+        try pinned.write(path)
+        #expect(try PinnedModels.read(path) == pinned)
+        try Files.replace(path, with: Array(#"{"schema":"fovea.pinned/1","models":["birds"]}"#.utf8))
+        #expect(refusal { _ = try PinnedModels.read(path) }.contains("no version"))
     }
 
     @Test func halfMadeModelsOfTheDeadAreClearedAway() throws {
