@@ -28,6 +28,8 @@ package struct Configuration: Sendable, Equatable {
     package var batch = 64
     /// Averaging over changed copies of each image, `none`, `flip` or `shift`; nil leaves it to the model.
     package var tta: String?
+    /// A model that keeps crashing, or is suddenly sure of nothing, gives way to the one before.
+    package var rollsBack = true
     /// Results below this go to `outbox/unsure`.
     package var confidence = 0.0
     /// Where the web page is served; nil is off.
@@ -56,11 +58,29 @@ package struct Configuration: Sendable, Equatable {
 
     /// How challengers are trained.
     package struct Retrain: Sendable, Equatable {
-        package var data = "cifar100"
+        /// Data sets, by name or path, that corrections are added to.
+        package var data = ["cifar100"]
+        package var start = Start.champion
+        /// Of fine-tuning, at most.
+        package var epochs = 5
+        /// How a challenger is trained from scratch.
         package var preset = "fast"
+        /// The longest time that one retraining takes.
         package var budget: Duration = .seconds(8 * 3600)
+        /// Images that a new label needs.
+        package var fewest = 10
+        /// Labels that must not get worse.
+        package var protected: [String] = []
         /// Trained versions that are kept.
         package var keep = 5
+
+        /// What a challenger begins with.
+        package enum Start: String, Sendable, CaseIterable {
+            /// The weights of the model that serves, which are trained on.
+            case champion
+            /// Fresh weights, by the preset.
+            case scratch
+        }
 
         package init() {}
     }
@@ -88,6 +108,8 @@ package struct Configuration: Sendable, Equatable {
     package var datasets: FilePath { state.appending("datasets") }
     /// Which model serves: `<state>/active.json`.
     package var activeFile: FilePath { state.appending("active.json") }
+    /// Models that are kept: `<state>/pinned.json`.
+    package var pinnedFile: FilePath { state.appending("pinned.json") }
 
     /// The files that are looked for when no `--config` is given, in this order.
     package static let searched: [FilePath] = ["etc/fovea.yaml", "/etc/fovea/fovea.yaml"]

@@ -32,6 +32,7 @@ package enum ConfigurationReader {
         try section.read("workers", whole(0...1024), into: &configuration.workers)
         try section.read("batch", whole(1...250), into: &configuration.batch)
         try section.read("tta", averaging, into: &configuration.tta)
+        try section.read("rollback", rollback, into: &configuration.rollsBack)
         try section.read("confidence", fraction, into: &configuration.confidence)
         try section.read("http", address, into: &configuration.http)
         try section.read("history", Units.duration, into: &configuration.history)
@@ -44,10 +45,16 @@ package enum ConfigurationReader {
             try limits.read("seconds", seconds, into: &configuration.limits.seconds)
             try limits.read("memory", Units.size, into: &configuration.limits.memory)
         }
-        if let retrain = try section.section("retrain", allowed: ["data", "preset", "budget", "keep"]) {
-            try retrain.read("data", name, into: &configuration.retrain.data)
+        if let retrain = try section.section(
+            "retrain", allowed: ["data", "start", "epochs", "preset", "budget", "fewest", "protected", "keep"])
+        {
+            try retrain.readList("data", name, into: &configuration.retrain.data)
+            try retrain.read("start", start, into: &configuration.retrain.start)
+            try retrain.read("epochs", whole(1...100_000), into: &configuration.retrain.epochs)
             try retrain.read("preset", name, into: &configuration.retrain.preset)
             try retrain.read("budget", Units.duration, into: &configuration.retrain.budget)
+            try retrain.read("fewest", whole(1...100_000), into: &configuration.retrain.fewest)
+            try retrain.readList("protected", name, into: &configuration.retrain.protected)
             try retrain.read("keep", whole(1...1000), into: &configuration.retrain.keep)
         }
         return configuration
@@ -55,7 +62,7 @@ package enum ConfigurationReader {
 
     package static let keys = [
         "inbox", "model", "plugins", "settle", "outbox", "corrections", "models", "state", "socket", "workers", "batch",
-        "tta", "confidence", "http", "limits", "history", "min-free", "umask", "retrain",
+        "tta", "rollback", "confidence", "http", "limits", "history", "min-free", "umask", "retrain",
     ]
 
     // MARK: Values
@@ -84,6 +91,15 @@ package enum ConfigurationReader {
     private static func averaging(_ text: String) -> Parsed<String?> {
         if text == "model" { return .value(nil) }
         return ["none", "flip", "shift"].contains(text) ? .value(text) : .expected("model, none, flip or shift")
+    }
+
+    private static func rollback(_ text: String) -> Parsed<Bool> {
+        ["auto": .value(true), "off": .value(false)][text] ?? .expected("auto or off")
+    }
+
+    private static func start(_ text: String) -> Parsed<Configuration.Retrain.Start> {
+        if let value = Configuration.Retrain.Start(rawValue: text) { return .value(value) }
+        return .expected("champion or scratch")
     }
 
     private static func fraction(_ text: String) -> Parsed<Double> {

@@ -6,6 +6,7 @@
 
 import CLinux
 import FoveaControl
+import FoveaHistory
 import FoveaModels
 import FoveaSystem
 import Glibc

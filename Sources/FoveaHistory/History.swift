@@ -13,46 +13,6 @@ import Logging
 import Synchronization
 import SystemPackage
 
-/// What the history keeps of an image.
-package struct HistoryEntry: Sendable {
-    package var id: String
-    package var file: String
-    /// `classified`, `unsure` or `failed`.
-    package var state: String
-    /// The image's path below the outbox.
-    package var path: String
-    package var label: String?
-    package var confidence: Double?
-    package var model: String?
-    package var sha256: String?
-    package var bytes: Int
-    /// For `failed`: code and sentence.
-    package var reason: String?
-    package var received: Timestamp
-    package var published: Timestamp
-    /// Milliseconds by step, in words.
-    package var timings: String?
-
-    package init(
-        id: String, file: String, state: String, path: String, label: String?, confidence: Double?, model: String?,
-        sha256: String?, bytes: Int, reason: String?, received: Timestamp, published: Timestamp, timings: String?
-    ) {
-        self.id = id
-        self.file = file
-        self.state = state
-        self.path = path
-        self.label = label
-        self.confidence = confidence
-        self.model = model
-        self.sha256 = sha256
-        self.bytes = bytes
-        self.reason = reason
-        self.received = received
-        self.published = published
-        self.timings = timings
-    }
-}
-
 /// See the head of this file. Safe from any thread: what waits is behind a lock, the database belongs to the thread.
 package final class History: Sendable {
     private enum Item: Sendable {
@@ -124,6 +84,7 @@ package final class History: Sendable {
                     CREATE INDEX IF NOT EXISTS images_file ON images (file);
                     CREATE INDEX IF NOT EXISTS images_path ON images (path);
                     CREATE INDEX IF NOT EXISTS images_received ON images (received);
+                    CREATE INDEX IF NOT EXISTS images_sha256 ON images (sha256);
                     CREATE TABLE IF NOT EXISTS events (
                         time INTEGER NOT NULL, image TEXT, what TEXT NOT NULL, detail TEXT NOT NULL);
                     CREATE INDEX IF NOT EXISTS events_image ON events (image);
@@ -139,8 +100,8 @@ package final class History: Sendable {
     package func note(_ entries: [HistoryEntry]) { add(entries.map(Item.image)) }
 
     /// Notes something else, about an image or about the daemon.
-    package func note(_ what: String, _ detail: String, image: DropID? = nil, time: Timestamp = .now()) {
-        add([.event(image: image?.description, time: time, what: what, detail: detail)])
+    package func note(_ what: String, _ detail: String, image: String? = nil, time: Timestamp = .now()) {
+        add([.event(image: image, time: time, what: what, detail: detail)])
     }
 
     private func add(_ items: [Item]) {
@@ -304,26 +265,5 @@ package final class History: Sendable {
             return HistoryEntry(record, path: "")
         }
         return nil
-    }
-}
-
-extension HistoryEntry {
-    /// - Parameter path: the image's, below the outbox, escaped.
-    package init(_ record: ResultRecord, path: String) {
-        self.init(
-            id: record.id, file: record.file, state: record.status.rawValue, path: path, label: record.label,
-            confidence: Double(record.confidence), model: record.model.description, sha256: record.sha256,
-            bytes: record.bytes, reason: nil, received: record.received, published: record.published,
-            timings: record.timings.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value) ms" }.joined(
-                separator: ", "))
-    }
-
-    /// - Parameter path: the image's, below the outbox, escaped.
-    package init(_ record: ErrorRecord, path: String) {
-        self.init(
-            id: record.id, file: record.file, state: "failed", path: path, label: nil, confidence: nil,
-            model: record.model?.description, sha256: record.sha256, bytes: record.bytes,
-            reason: "\(record.message) [\(record.reason)]", received: record.received, published: record.published,
-            timings: nil)
     }
 }

@@ -1,4 +1,3 @@
-import FoveaSystem
 import SystemPackage
 
 /// Names that are left alone in the inbox: temporary files of browsers, copiers and file shares, and what desktops

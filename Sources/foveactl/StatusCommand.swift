@@ -94,7 +94,9 @@ struct StatusCommand: ParsableCommand {
     private static func describe(_ swap: SwapReceipt) -> String {
         let models = "\(swap.old?.description ?? "nothing") → \(swap.new?.description ?? "?")"
         switch swap.outcome {
-        case .switched: return "\(safe(models)), \(swap.switchedAt?.description ?? "")"
+        case .switched:
+            let cause = swap.cause.map { "; by itself: \(safe($0))" } ?? ""
+            return "\(safe(models)), \(swap.switchedAt?.description ?? "")\(cause)"
         case .refused: return "\(safe(models)) refused: \(safe(swap.reason ?? ""))"
         }
     }

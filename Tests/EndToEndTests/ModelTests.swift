@@ -123,12 +123,8 @@ extension EndToEnd {
         guard child.wait() == .exited(0) else { throw TestFailure(description: "the plugin does not compile") }
     }
 
-    @Test(arguments: ["abort();", "for (;;) { __asm__ volatile(\"\"); }"])
-    func aPluginThatFailsCostsOneImage(_ act: String) throws {
-        let folder = try TemporaryFolder()
-        try compileTrap(act, in: folder)
-        let daemon = try RunningDaemon(
-            ["plugins": "[\(folder.path)/plugins]", "limits": "{seconds: 1}", "batch": "4"], starting: true)
+    /// Lets `trapped@1` serve: `tiny` with the trap before it.
+    private func serveTrapped(_ daemon: RunningDaemon) throws {
         try daemon.makeModel(
             "trapped",
             change: {
@@ -140,8 +136,79 @@ extension EndToEnd {
             })
         let swap = try daemon.ctl("model", "swap", "trapped")
         #expect(swap.code == 0, "\(swap.error)")
-        let magenta = [UInt8]((0..<32 * 32).flatMap { _ in [255, 0, 255] as [UInt8] })
-        let bad = TestPNG(width: 32, height: 32, colorType: .rgb, samples: magenta.map { Int($0) }).bytes
+    }
+
+    /// What the trap is for, as PNG.
+    private static var magenta: [UInt8] {
+        TestPNG(
+            width: 32, height: 32, colorType: .rgb, samples: (0..<32 * 32).flatMap { _ in [255, 0, 255] }
+        ).bytes
+    }
+
+    /// The model before classifies what its successor crashed on.
+    @Test func aModelThatKeepsCrashingIsRolledBackByItself() throws {
+        let folder = try TemporaryFolder()
+        try compileTrap("abort();", in: folder)
+        let daemon = try RunningDaemon(["plugins": "[\(folder.path)/plugins]", "batch": "4"])
+        try serveTrapped(daemon)
+        let images = daemon.fixture.images.prefix(40)
+        try daemon.drop(images.prefix(10))
+        try daemon.drop("bad1.png", Self.magenta)
+        try daemon.drop(images.dropFirst(10).prefix(10))
+        try daemon.drop("bad2.png", Self.magenta)
+        try daemon.drop(images.dropFirst(20))
+        try daemon.waitForDocuments(42)
+
+        #expect(try daemon.failures.isEmpty)
+        let results = try daemon.results
+        #expect(results.count == 42 && Set(results.map(\.record.id)).count == 42)
+        for result in results where result.record.file.hasPrefix("bad") {
+            #expect(result.record.model.name == "tiny", "\(result.record)")
+        }
+        for result in results where !result.record.file.hasPrefix("bad") {
+            #expect(result.record.top == daemon.fixture.expected["tiny"]?[result.record.file])
+        }
+        let status = try daemon.status()
+        #expect(status.model?.name == "tiny")
+        #expect(status.lastSwap?.cause?.contains("2 images ended its workers") == true)
+        #expect(try daemon.ctl("status").output.contains("by itself"))
+        #expect(daemon.log.contains("trapped@1 is rolled back to tiny@1"))
+        // What crashed is not what a rollback by hand goes to.
+        #expect(try daemon.ctl("model", "rollback").code == 66)
+        try daemon.stop()
+    }
+
+    /// One image says little about a model.
+    @Test func oneImageThatCrashesIsSetAsideAndTheModelServesOn() throws {
+        let folder = try TemporaryFolder()
+        try compileTrap("abort();", in: folder)
+        let daemon = try RunningDaemon(["plugins": "[\(folder.path)/plugins]", "batch": "4"])
+        try serveTrapped(daemon)
+        try daemon.drop("bad.png", Self.magenta)
+        try daemon.drop(daemon.fixture.images.prefix(20))
+        try daemon.waitForDocuments(20)
+        try eventually("it is set aside") { try daemon.status().queue.spooled == 1 }
+        #expect(try daemon.ctl("why", "bad.png").output.contains("has ended a worker alone"))
+        #expect(try daemon.status().model?.name == "trapped")
+        // The daemon goes: the image is taken up again by the next run.
+        try daemon.stop()
+        try daemon.start()
+        try daemon.drop("more.png", Self.magenta)
+        try daemon.waitForDocuments(22)
+        #expect(try daemon.failures.isEmpty && daemon.results.count == 22)
+        try daemon.stop()
+    }
+
+    @Test(arguments: ["abort();", "for (;;) { __asm__ volatile(\"\"); }"])
+    func aPluginThatFailsCostsOneImage(_ act: String) throws {
+        let folder = try TemporaryFolder()
+        try compileTrap(act, in: folder)
+        let daemon = try RunningDaemon(
+            [
+                "plugins": "[\(folder.path)/plugins]", "limits": "{seconds: 1}", "batch": "4", "rollback": "\"off\"",
+            ])
+        try serveTrapped(daemon)
+        let bad = Self.magenta
         let images = daemon.fixture.images.prefix(20)
         try daemon.drop(images.prefix(7))
         try daemon.drop("bad.png", bad)

@@ -48,7 +48,8 @@ import Testing
             history: 30d
             min-free: 5 GiB
             umask: 0077
-            retrain: {data: d, preset: slow, budget: 90m, keep: 2}
+            rollback: off
+            retrain: {data: [d, e], start: scratch, epochs: 9, preset: slow, budget: 90m, fewest: 3, protected: [cat], keep: 2}
             """
         var expected = Configuration()
         expected.inbox = "/a/in"
@@ -72,7 +73,12 @@ import Testing
         expected.history = .seconds(30 * 86400)
         expected.minFree = 5 << 30
         expected.umask = 0o077
-        expected.retrain.data = "d"
+        expected.rollsBack = false
+        expected.retrain.data = ["d", "e"]
+        expected.retrain.start = .scratch
+        expected.retrain.epochs = 9
+        expected.retrain.fewest = 3
+        expected.retrain.protected = ["cat"]
         expected.retrain.preset = "slow"
         expected.retrain.budget = .seconds(5400)
         expected.retrain.keep = 2
@@ -104,7 +110,8 @@ import Testing
         ("umask: \"0888\"", "umask"), ("umask: \"0777\"", "umask"), ("http: 0.0.0.0:80", "http"),
         ("http: 127.0.0.1", "http"), ("http: 127.0.0.1:0", "http"), ("limits: {seconds: 0}", "limits.seconds"),
         ("limits: {file: 10}", "limits.file"), ("limits: {memory: 1MiB}", "limits.memory"), ("limits: 3", "limits"),
-        ("retrain: {keep: 0}", "retrain.keep"), ("model: ../m", "model"), ("model: \"\"", "model"),
+        ("retrain: {keep: 0}", "retrain.keep"), ("retrain: {start: anew}", "retrain.start"),
+        ("rollback: yes", "rollback"), ("model: ../m", "model"), ("model: \"\"", "model"),
         ("inbox: [a]", "inbox"), ("outbox: inbox", "outbox"), ("outbox: inbox/out", "outbox"),
         ("state: ./outbox/../inbox", "state"), ("inbox: var/in", "inbox"), ("corrections: outbox/fix", "corrections"),
     ])

@@ -67,12 +67,4 @@ import Testing
         let names = Set((1...300).map { OutboxNames.name(long, number: $0, suffix: ".json") })
         #expect(names.count == 300)
     }
-
-    @Test(arguments: [
-        ".DS_Store", "a.part", "A.PART", "x.tmp", "x.crdownload", "Thumbs.db", "THUMBS.DB", "@eaDir", ".x.png",
-    ])
-    func junk(_ name: String) { #expect(Junk.contains(FilePath.Component(name)!)) }
-
-    @Test(arguments: ["cat.png", "part", "a.part.png", "tmp", "eaDir", "Thumbs.db.png", "x.temp", "STATUS.txt"])
-    func noJunk(_ name: String) { #expect(!Junk.contains(FilePath.Component(name)!)) }
 }

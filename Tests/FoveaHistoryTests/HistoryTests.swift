@@ -1,6 +1,6 @@
 import FoundationEssentials
 import FoveaControl
-import FoveaDaemon
+import FoveaHistory
 import FoveaSystem
 import FoveaTestKit
 import Glibc
@@ -19,13 +19,16 @@ import Testing
         return history
     }
 
-    private func entry(_ file: String, path: String, received: Timestamp = .now(), id: DropID? = nil) -> HistoryEntry {
+    private func entry(_ file: String, path: String, received: Timestamp = .now(), id: String? = nil) -> HistoryEntry {
         HistoryEntry(
-            id: (id ?? DropID(received: received)).description, file: file, state: "classified", path: path,
+            id: id ?? Self.newID(), file: file, state: "classified", path: path,
             label: "cat", confidence: 0.875, model: "tiny@1", sha256: "00ff", bytes: 123, reason: nil,
             received: received, published: Timestamp(milliseconds: received.milliseconds + 20),
             timings: "decode 1.0 ms")
     }
+
+    /// Any text that no other image has.
+    private static func newID() -> String { String(UInt64.random(in: 0 ... .max), radix: 36) }
 
     /// The writer is a thread of its own: waits until it has written.
     private func why(_ history: History, _ name: String) throws -> WhyAnswer? {
@@ -39,7 +42,7 @@ import Testing
     @Test func tellsAnImagesStory() throws {
         let history = try open()
         let image = entry("a/cat.png", path: "cat/a/cat.png")
-        history.note("worker lost", "signal 9", image: DropID(image.id), time: image.received)
+        history.note("worker lost", "signal 9", image: image.id, time: image.received)
         history.note([image])
         for name in ["a/cat.png", "cat/a/cat.png", "cat.png", image.id] {
             let answer = try #require(try why(history, name), "\(name)")
@@ -86,9 +89,9 @@ import Testing
 
     @Test func isFilledAgainFromTheOutbox() throws {
         let outbox = try TemporaryFolder()
-        let id = DropID(received: .now())
+        let id = Self.newID()
         let error = ErrorRecord(
-            id: id.description, file: "x/half.png", sha256: nil, bytes: 9, reason: "corrupt", message: "It is cut.",
+            id: id, file: "x/half.png", sha256: nil, bytes: 9, reason: "corrupt", message: "It is cut.",
             received: .now(), published: .now(), attempts: 1, model: nil)
         try outbox.write("failed/x/half.png", [1])
         try outbox.write("failed/x/half.png.error.json", error.json() + [0x0A])
@@ -98,7 +101,7 @@ import Testing
         history.rebuild(from: outbox.path)
         history.stop()
         let answer = try #require(try history.why("x/half.png"))
-        #expect(answer.id == id.description)
+        #expect(answer.id == id)
         #expect(answer.events.map(\.what) == ["received", "failed", "published"])
         #expect(answer.events[1].detail == "It is cut. [corrupt]")
         #expect(answer.events[2].detail == "failed/x/half.png")
@@ -113,6 +116,26 @@ import Testing
         history.note([entry("cat.png", path: "cat/cat.png")])
         #expect(try why(history, "cat.png") != nil)
         history.stop()
+    }
+
+    /// What retraining and comparing ask.
+    @Test func isReadByOthersWhileItIsWritten() throws {
+        let history = try open()
+        var images = (0..<5).map { number in
+            entry(
+                "\(number).png", path: "cat/\(number).png",
+                received: Timestamp(milliseconds: Timestamp.now().milliseconds + number))
+        }
+        images[3].sha256 = "ab12"
+        images[4].state = "failed"
+        images[4].label = nil
+        history.note(images)
+        history.stop()
+        let reader = try #require(try HistoryReader(state: folder.path))
+        #expect(try reader.latest(2).map(\.file) == ["3.png", "2.png"])
+        #expect(try reader.result(sha256: "ab12")?.path == "cat/3.png")
+        #expect(try reader.result(sha256: "ab13") == nil)
+        #expect(try HistoryReader(state: folder.path.appending("nowhere")) == nil)
     }
 
     @Test func oldOnesArePruned() throws {

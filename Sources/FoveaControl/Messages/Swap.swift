@@ -11,6 +11,8 @@ package struct SwapReceipt: Codable, Sendable, Equatable {
     package var outcome: Outcome
     /// Why it was refused, for a person.
     package var reason: String?
+    /// Why the daemon went back by itself, for a person; nil where somebody asked for the swap.
+    package var cause: String?
     /// What kind of refusal, where the swap was not even begun; nil where a step of it failed.
     package var refusal: Refusal?
     package var old: ModelIdentity?

@@ -4,6 +4,7 @@
 
 import FoundationEssentials
 import FoveaControl
+import FoveaHistory
 import FoveaModels
 import FoveaSystem
 import Glibc

@@ -46,7 +46,7 @@ extension Dispatcher {
     }
 
     private var imagesTaken: Int {
-        queue.count + suspects.count + imagesInFlight + decided.count + ledger.unpublished.count
+        queue.count + suspects.count + setAside.count + imagesInFlight + decided.count + ledger.unpublished.count
     }
 
     func advanceDrains() {
@@ -83,7 +83,7 @@ extension Dispatcher {
                 do throws(SystemError) {
                     try putBack(image, failed)
                     try? Files.unlink(failed.pushing(path))
-                    if let id = DropID(record.id) { history.note("retried", "put into the inbox again", image: id) }
+                    history.note("retried", "put into the inbox again", image: record.id)
                     count += 1
                 } catch {
                     log.warning("retry of \(image.escaped): \(error)")

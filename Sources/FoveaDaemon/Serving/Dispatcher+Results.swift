@@ -1,6 +1,7 @@
 // From workers' answers to the outbox.
 
 import FoveaControl
+import FoveaHistory
 import FoveaPipeline
 import FoveaSystem
 import SystemPackage
@@ -43,6 +44,7 @@ extension Dispatcher {
             case .success(let value):
                 let record = Records.result(
                     item, value, generation, threshold: configuration.confidence, shares: shares)
+                generation.health.note(confidence: record.confidence)
                 decide(item, result: record, generation)
             case .failure(let fault): decide(item, failure: fault, generation)
             }
@@ -114,7 +116,7 @@ extension Dispatcher {
     private func reportHeld() {
         for held in ledger.held where reportedHeld.insert(held.outcome.id).inserted {
             log.error("\(held.outcome.file.escaped) \(Self.explain(held))")
-            history.note("held", Self.explain(held), image: held.outcome.id)
+            history.note("held", Self.explain(held), image: held.outcome.id.description)
         }
     }
 

@@ -55,11 +55,12 @@ extension Dispatcher {
 
     private var queueStatus: Status.Queue {
         let inFlight = generations.flatMap { $0.workers.flatMap { $0.batches.flatMap(\.items) } }
-        let oldest = (inFlight + suspects + [queue.first].compactMap { $0 }).map(\.taken).min()
+        let waiting = suspects + setAside.map(\.item)
+        let oldest = (inFlight + waiting + [queue.first].compactMap { $0 }).map(\.taken).min()
         let rate = meter.rate(10)
-        let left = inbox.readyCount + queue.count + suspects.count + inFlight.count
+        let left = inbox.readyCount + queue.count + waiting.count + inFlight.count
         return Status.Queue(
-            waiting: inbox.readyCount, settling: inbox.settlingCount, spooled: queue.count + suspects.count,
+            waiting: inbox.readyCount, settling: inbox.settlingCount, spooled: queue.count + waiting.count,
             classifying: inFlight.count, published: counts.published, failed: counts.failed, unsure: counts.unsure,
             held: ledger.held.count,
             ignored: ignored.merging(inbox.refusedCount > 0 ? ["refused": inbox.refusedCount] : [:]) { $1 },
@@ -78,6 +79,9 @@ extension Dispatcher {
             }
         }
         var waiting: [(Item, String)] = suspects.map { ($0, "waits to be tried alone: a worker was lost with it") }
+        waiting += setAside.map {
+            ($0.item, "has ended a worker alone; another such image and the model is rolled back")
+        }
         waiting += queue.all.map { ($0, "waits for a worker") }
         for (item, state) in inFlight + waiting where names(item.id, item.file) {
             return WhyAnswer(

@@ -21,6 +21,8 @@ final class Swap {
     let reply: OneShot<SwapReceipt>?
     /// Monotonic nanoseconds of the switch.
     var switchedAt: Int?
+    /// The daemon goes back by itself.
+    var isRollback: Bool { receipt.cause != nil }
 
     init(new: Generation, old: Generation?, receipt: SwapReceipt, reply: OneShot<SwapReceipt>?) {
         self.new = new
@@ -35,9 +37,11 @@ extension Dispatcher {
     ///
     /// - Parameters:
     ///   - reference: `NAME` or `NAME@VERSION`.
+    ///   - cause: why the daemon goes back by itself; nil where somebody asked for it.
     ///   - reply: is set in every case.
-    func beginSwap(to reference: String, reply: OneShot<SwapReceipt>?) {
+    func beginSwap(to reference: String, cause: String? = nil, reply: OneShot<SwapReceipt>?) {
         var receipt = SwapReceipt(outcome: .refused, old: serving?.identity)
+        receipt.cause = cause
         do throws(ModelError) {
             let model = try store.resolve(reference)
             receipt.new = ModelIdentity(name: model.identifier.name, version: model.identifier.version, sha256: "")
@@ -57,7 +61,7 @@ extension Dispatcher {
         } catch {
             receipt.reason = "\(error)"
             finish(receipt, reply)
-            if reply == nil { tryNextCandidate("\(error)") }
+            if serving == nil { tryNextCandidate("\(error)") }
         }
     }
 
@@ -100,7 +104,7 @@ extension Dispatcher {
             if before?.active != entry {
                 // At a start another model than the active one serves only because that one cannot.
                 var previous = swap.old == nil ? before?.previous : before?.active
-                if previous == entry { previous = nil }
+                if previous == entry || swap.isRollback { previous = nil }
                 try ActiveModel(active: entry, previous: previous).write(configuration.activeFile)
             }
         } catch {
@@ -111,6 +115,9 @@ extension Dispatcher {
         for worker in generation.workers { worker.wakeFromIdle() }
         generation.phase = .serving
         serving = generation
+        // A model that gave way for a reason is no measure for its successor.
+        if !swap.isRollback { generation.health.usualConfidence = swap.old?.health.meanConfidence }
+        releaseSetAside(to: generation)
         swap.old?.phase = .draining
         swap.switchedAt = monotonicNanoseconds()
         swap.receipt.outcome = .switched
@@ -151,7 +158,7 @@ extension Dispatcher {
         swap.new.workers = []
         swap.new.phase = .ended
         finish(swap.receipt, swap.reply)
-        if swap.reply == nil { tryNextCandidate(reason) }
+        if serving == nil { tryNextCandidate(reason) } else if swap.isRollback { releaseSetAside(to: nil) }
     }
 
     private func finish(_ receipt: SwapReceipt, _ reply: OneShot<SwapReceipt>?) {

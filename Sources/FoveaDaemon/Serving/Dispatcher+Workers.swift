@@ -65,6 +65,7 @@ extension Dispatcher {
 
         log.error("worker \(worker.pid) of \(generation.identifier) is lost: \(what)")
         history.note("worker lost", "worker \(worker.pid) of \(generation.identifier): \(what)")
+        generation.health.noteLoss(at: monotonicNanoseconds())
         if let current = batches.first { suspect(current.items, what, generation) }
         queue.prepend(contentsOf: batches.dropFirst().flatMap(\.items))
     }
@@ -72,19 +73,26 @@ extension Dispatcher {
     private func suspect(_ items: [Item], _ what: String, _ generation: Generation) {
         for var item in items {
             item.attempts += 1
-            history.note("worker lost", "\(what), with this image in its batch of \(items.count)", image: item.id)
+            history.note(
+                "worker lost", "\(what), with this image in its batch of \(items.count)", image: item.id.description)
             if item.isSuspect && items.count == 1 {
-                decide(
-                    item,
-                    failure: WorkerFault(
-                        code: "worker-lost",
-                        text: "The worker process ended while it had this image alone: \(what). "
-                            + "It was tried \(item.attempts) times."), generation)
+                item.ending = what
+                if !setAside(item, generation) { convict(item, generation) }
             } else {
                 item.isSuspect = true
                 suspects.append(item)
             }
         }
+    }
+
+    /// The image is at fault.
+    func convict(_ item: Item, _ generation: Generation) {
+        decide(
+            item,
+            failure: WorkerFault(
+                code: "worker-lost",
+                text: "The worker process ended while it had this image alone: \(item.ending). "
+                    + "It was tried \(item.attempts) times."), generation)
     }
 
     private func noteFailedStart(of generation: Generation, _ what: String) {
@@ -95,6 +103,7 @@ extension Dispatcher {
             refuse(swap, what)
         } else {
             log.error("a worker of \(generation.identifier) did not start: \(what); next try in \(wait) s")
+            generation.health.noteLoss(at: monotonicNanoseconds())
         }
     }
 

@@ -13,10 +13,11 @@
 // that have arrived, in fdatasync(2), while each worker still has a second batch to work on.
 //
 // This file has the state and the loop. Dispatcher+Intake takes images and sends them, Dispatcher+Results brings
-// answers to disk, Dispatcher+Workers deals with processes, Dispatcher+Swap replaces generations, Dispatcher+Queue and
-// Dispatcher+Status answer people.
+// answers to disk, Dispatcher+Workers deals with processes, Dispatcher+Swap replaces generations, Dispatcher+Rollback
+// judges the model that serves, Dispatcher+Queue and Dispatcher+Status answer people.
 
 import FoveaControl
+import FoveaHistory
 import FoveaModels
 import FoveaPipeline
 import FoveaSystem
@@ -84,6 +85,10 @@ final class Dispatcher {
     var queue = Queue<Item>()
     /// To be tried alone, before all others.
     var suspects: [Item] = []
+    /// Each has ended a worker alone, and waits for what is found out about the model: Dispatcher+Rollback.
+    var setAside: [(item: Item, until: Int, generation: Generation)] = []
+    /// Monotonic nanoseconds before which the daemon does not go back by itself again.
+    var nextRollback = 0
     /// Decided and not yet committed: normally empty between two rounds of the loop.
     var decided: [Decision] = []
     /// What is told of committed outcomes once they are published.
@@ -166,6 +171,7 @@ final class Dispatcher {
             for job in jobs { job(self) }
             checkDeadlines()
             commitAndPublish()
+            judgeServingModel()
             advanceGenerations()
             advanceDrains()
             if let startFailure {
@@ -295,7 +301,7 @@ final class Dispatcher {
             for worker in generation.workers { _ = worker.end() }
         }
         generations = []
-        for item in suspects { abandon(item) }
+        for item in suspects + setAside.map(\.item) { abandon(item) }
         while !queue.isEmpty { abandon(queue.removeFirst()) }
         if decided.isEmpty { try? ledger.compact(always: true) }
         writeStatusFile(monotonicNanoseconds(), isLast: true)

@@ -29,6 +29,7 @@ final class Generation {
     var failedStarts = 0
     /// Monotonic nanoseconds before which no worker is started again.
     var nextStart = 0
+    var health = ModelHealth()
     /// Nanoseconds that an image has taken, on the average of the slowest batch so far.
     var slowestImage: Int?
     var firstImage: SwapReceipt.Image?

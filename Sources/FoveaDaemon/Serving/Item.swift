@@ -22,6 +22,8 @@ struct Item {
     var attempts = 0
     /// It was in the batch in which a worker died or stood still, so it is tried alone.
     var isSuspect = false
+    /// How the worker ended that had it alone.
+    var ending = ""
     /// Bytes, known once it has been opened.
     var bytes = 0
 }
