@@ -49,9 +49,11 @@ package.targets += [
     .target(name: "FoveaPipeline", dependencies: ["CFoveaPlugin", "FoveaSystem", "FoveaModels"]),
     .target(name: "FoveaWorker", dependencies: ["FoveaPipeline", "FoveaImage"]),
     .target(name: "FoveaControl", dependencies: ["FoveaSystem", "CHTTP", yams]),
+    .target(name: "FoveaHistory", dependencies: ["FoveaControl", grdb, logging]),
+    .target(name: "FoveaRetraining", dependencies: ["FoveaHistory", "FoveaData", "FoveaPipeline"]),
     .target(
         name: "FoveaDaemon",
-        dependencies: ["FoveaControl", "FoveaPipeline", "CInotifyTools", "CHTTP", grdb, logging]),
+        dependencies: ["FoveaControl", "FoveaHistory", "FoveaPipeline", "CInotifyTools", "CHTTP", logging]),
 ]
 
 // MARK: - Programs
@@ -62,7 +64,8 @@ package.targets += [
     .executableTarget(
         name: "fovea-train",
         dependencies: [
-            "FoveaImage", "FoveaNN", "FoveaData", "FoveaModels", "FoveaPipeline", "FoveaControl", argumentParser,
+            "CLinux", "FoveaImage", "FoveaNN", "FoveaData", "FoveaModels", "FoveaPipeline", "FoveaControl",
+            "FoveaRetraining", argumentParser,
         ]),
     .executableTarget(
         name: "foveactl",
@@ -130,6 +133,8 @@ tests("FoveaDataTests", ["FoveaData", "FoveaTestKit"])
 tests("FoveaModelsTests", ["FoveaModels", "FoveaTestKit"])
 tests("FoveaPipelineTests", ["FoveaPipeline", "FoveaWorker", "FoveaTestKit"])
 tests("FoveaControlTests", ["FoveaControl", "FoveaTestKit"])
+tests("FoveaHistoryTests", ["FoveaHistory", "FoveaTestKit"])
+tests("FoveaRetrainingTests", ["FoveaRetraining", "FoveaTestKit"])
 tests("FoveaDaemonTests", ["FoveaDaemon", "FoveaTestKit"])
 tests("PluginABITests", ["FoveaPipeline", "FoveaTestKit"])
 tests("EndToEndTests", ["FoveaControl", "FoveaData", "FoveaModels", "FoveaPipeline", "FoveaTestKit"])

@@ -83,6 +83,31 @@ package enum DataSource: Sendable, Equatable {
         }
     }
 
+    /// What tells, without reading the images, whether they may have changed: of a data set its description with its
+    /// hashes, of files what stat(2) says.
+    package func stamp() throws(DataError) -> String {
+        func line(_ path: FilePath) throws(DataError) -> String {
+            let status = try system { () throws(SystemError) in try Files.status(path, followingLinks: true) }
+            if status.isDirectory {
+                let names = try system { () throws(SystemError) in try Files.list(path) }
+                var lines: [String] = []
+                for name in names {
+                    lines.append("\(FilePath(root: nil, components: name).escaped) \(try line(path.appending(name)))")
+                }
+                return lines.sorted().joined(separator: "\n")
+            }
+            return "\(status.size) \(status.modified) \(status.inode)"
+        }
+        switch self {
+        case .dataset(let path):
+            let description = path.appending("dataset.json")
+            return hexadecimal(
+                Digest.sha256(try system { () throws(SystemError) in try Files.read(description, limit: 64 << 20) }))
+        case .archive(let path), .cifarFolder(let path), .imageFolder(let path):
+            return hexadecimal(Digest.sha256(Array(try line(path).utf8)))
+        }
+    }
+
     /// Finds and reads.
     package static func open(
         _ argument: String, datasets: FilePath, options: ImportOptions = ImportOptions()

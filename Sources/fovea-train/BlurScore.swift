@@ -1,4 +1,5 @@
 import Dispatch
+import FoveaControl
 import FoveaData
 import FoveaModels
 

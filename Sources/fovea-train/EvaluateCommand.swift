@@ -182,7 +182,7 @@ private struct Report: Encodable {
             "images      \(Figures.grouped(score.images)) (\(split))",
             "top1        \(Figures.percent(score.top1, decimals: 2))",
             "top5        \(Figures.percent(score.top5, decimals: 2))",
-            "loss        \(Figures.fixed(score.loss, 4))",
+            "loss        \(Units.decimals(score.loss, 4))",
         ]
         if let superclass = score.superclass {
             var line = "superclass  \(Figures.percent(superclass, decimals: 2))"

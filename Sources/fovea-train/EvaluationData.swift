@@ -1,8 +1,6 @@
 import FoveaData
-import FoveaImage
 import FoveaModels
 import FoveaSystem
-import Glibc
 import SystemPackage
 
 /// Images with the labels of a model.
@@ -28,45 +26,33 @@ struct EvaluationData: Sendable {
         let places = try Self.places(of: Set(images.labels.map { names[Int($0)] }), model)
         pixels = images.pixels
         labels = images.labels.map { places[names[Int($0)]]! }
-        self.names = (0..<images.count).map {
+        self.names = Self.names(count: images.count)
+    }
+
+    /// What images of a data set are called.
+    static func names(count: Int) -> [String] {
+        (0..<count).map {
             let digits = String($0)
             return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
         }
     }
 
-    /// Images in a folder per class, decoded as the worker decodes them.
+    /// Images alone, for the answers to them: every label is 0.
+    init(unlabelled images: LabelledImages) {
+        pixels = images.pixels
+        labels = [Int](repeating: 0, count: images.count)
+        names = (0..<images.count).map(String.init)
+    }
+
+    /// Images in a folder per class, with labels of the model.
     init(folder: FilePath, model: ModelConfiguration, limit: Int?) throws {
-        func names(_ path: FilePath) throws -> [FilePath.Component] {
-            try Files.list(path).filter { !$0.string.hasPrefix(".") }
-                .sorted { $0.string.utf8.lexicographicallyPrecedes($1.string.utf8) }
-        }
-        let classes = try names(folder).filter {
-            try Files.status(folder.appending($0), followingLinks: true).isDirectory
-        }
-        guard !classes.isEmpty else {
-            throw Failure.data("\(folder.escaped): no folders in it; a folder per class with PNG or JPEG is needed")
-        }
-        let places = try Self.places(of: Set(classes.map(\.string)), model)
-        for name in classes {
-            for file in try names(folder.appending(name)) where limit.map({ labels.count < $0 }) ?? true {
-                let path = folder.appending(name).appending(file)
-                do {
-                    let descriptor = try Files.open(path, O_RDONLY | O_NONBLOCK)
-                    defer { try? descriptor.close() }
-                    let bytes = try ImageDecoder.read(descriptor: descriptor.rawValue)
-                    pixels += try ImageDecoder.decode(bytes, height: model.input.height, width: model.input.width)
-                        .image.pixels
-                    labels.append(places[name.string]!)
-                    self.names.append("\(name.string)/\(percentEscaped(Array(file.string.utf8)))")
-                } catch {
-                    refused.append((path.escaped, "\(error)"))
-                }
-            }
-        }
-        guard !labels.isEmpty else {
-            let first = refused.first.map { ": \($0.path): \($0.reason)" } ?? ""
-            throw Failure.data("\(folder.escaped): not one image in it could be read\(first)")
-        }
+        let images = try FolderOfClasses(
+            folder, height: model.input.height, width: model.input.width, limit: limit)
+        let places = try Self.places(of: Set(images.classes), model)
+        pixels = images.pixels
+        labels = images.labels.map { places[$0]! }
+        names = images.names
+        refused = images.refused
     }
 
     /// The first `limit` images.

@@ -1,3 +1,4 @@
+import FoveaModels
 import FoveaNN
 import FoveaSystem
 
@@ -18,6 +19,26 @@ struct Preset {
         case sharpened
         /// To mean 0 and deviation 1 over CIFAR-100's training images.
         case standardised
+
+        /// The stages, the classifier last.
+        var stages: [StageConfiguration] {
+            let normalizer: [String: JSONValue] =
+                switch self {
+                case .sharpened: ["mode": .string("signed")]
+                case .standardised:
+                    [
+                        "mean": .array([.number(0.5071), .number(0.4865), .number(0.4409)]),
+                        "std": .array([.number(0.2673), .number(0.2564), .number(0.2762)]),
+                    ]
+                }
+            let filters =
+                self == .sharpened
+                ? [StageConfiguration(plugin: "sharpen", parameters: .object(["amount": .int(1)]))] : []
+            return filters + [
+                StageConfiguration(plugin: "normalize", parameters: .object(normalizer)),
+                StageConfiguration(plugin: "classifier-net"),
+            ]
+        }
     }
 
     static let all: [String: Preset] = [

@@ -7,5 +7,5 @@ import ArgumentParser
 struct Program: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fovea-train", abstract: "Trains Fovea's networks and measures them.",
-        subcommands: [TrainCommand.self, EvaluateCommand.self])
+        subcommands: [TrainCommand.self, EvaluateCommand.self, RetrainCommand.self, CompareCommand.self])
 }

@@ -1,3 +1,5 @@
+import FoveaControl
+
 /// One line on a terminal that says how far the work is; nothing elsewhere.
 struct ProgressBar {
     private let console: Console

@@ -182,7 +182,7 @@ struct TrainCommand: ParsableCommand {
                 throw ValidationError("--target needs a preset whose way is known: --preset \(names).")
             }
             guard target > 0, target <= 100 * most.top1 else {
-                throw ValidationError("--target must be above 0 and at most \(Figures.fixed(100 * most.top1, 0)).")
+                throw ValidationError("--target must be above 0 and at most \(Units.decimals(100 * most.top1, 0)).")
             }
             guard development != 0 else { throw ValidationError("--target needs development images.") }
         }
@@ -225,8 +225,12 @@ struct TrainCommand: ParsableCommand {
     func run() throws {
         Interruption.install()
         try Failure.reporting("train") {
-            var training = try TrainingRun(self)
-            try training.run()
+            let console = Console(quiet: common.quiet)
+            let configuration = try common.load()
+            let plan = try plan(configuration, console)
+            var training = TrainingRun(
+                plan, configuration: configuration, store: configuration.store(output: output), console: console)
+            try report(try training.run())
         }
     }
 

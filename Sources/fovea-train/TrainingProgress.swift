@@ -1,3 +1,4 @@
+import FoveaControl
 import FoveaNN
 
 /// What a person sees of a training: a bar that is redrawn on a terminal, and one line for each epoch.
@@ -35,21 +36,21 @@ final class TrainingProgress {
         steps += 1
         bar?.update(
             report.step * settings.batch, rate: rate,
-            "loss \(Figures.fixed(loss / steps, 3))  acc \(Figures.percent(top1 / steps))")
+            "loss \(Units.decimals(loss / steps, 3))  acc \(Figures.percent(top1 / steps))")
     }
 
     func epoch(_ report: EpochReport) {
         bar?.finish()
         var line =
-            "epoch \(report.epoch)/\(report.epochs)  loss \(Figures.fixed(report.loss, 4))  "
+            "epoch \(report.epoch)/\(report.epochs)  loss \(Units.decimals(report.loss, 4))  "
             + "acc \(Figures.percent(report.top1))"
         if let development = report.development {
             line +=
-                "  dev loss \(Figures.fixed(development.loss, 4))  dev acc \(Figures.percent(development.top1, decimals: 2))"
+                "  dev loss \(Units.decimals(development.loss, 4))  dev acc \(Figures.percent(development.top1, decimals: 2))"
             if report.best { line += " *" }
         }
         line +=
-            "  lr \(Figures.fixed(report.learningRate, 6))  \(Figures.grouped(Int(report.imagesPerSecond))) images/s"
+            "  lr \(Units.decimals(report.learningRate, 6))  \(Figures.grouped(Int(report.imagesPerSecond))) images/s"
             + "  \(Figures.time(report.seconds))"
         console.note(line)
     }

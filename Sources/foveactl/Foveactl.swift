@@ -12,12 +12,14 @@ struct Foveactl: ParsableCommand {
             Data goes to standard output, messages to standard error. Exit codes: 0 done, 64 wrong arguments, 65 bad \
             data or a refused model, 66 no such model, data set, image or file, 69 no daemon, 70 internal error, 73 \
             there is one of that name already, 74 the system refused, 75 try again, 77 no permission, 78 the \
-            configuration.
+            configuration. Of `retrain`: 0 a better model serves, 10 the old one was kept, 11 nothing new, 12 a better \
+            one waits.
             """,
         version: "foveactl 0.1",
         subcommands: [
             StatusCommand.self, WatchCommand.self, WhyCommand.self, ClassifyCommand.self, ModelCommand.self,
-            TrainCommand.self, EvaluateCommand.self, DatasetCommand.self, PluginCommand.self, QueueCommand.self,
+            TrainCommand.self, RetrainCommand.self, EvaluateCommand.self, DatasetCommand.self, PluginCommand.self,
+            QueueCommand.self,
             DoctorCommand.self,
         ])
 }

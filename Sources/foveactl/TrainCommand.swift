@@ -28,14 +28,27 @@ struct EvaluateCommand: ParsableCommand {
     func run() throws { try becomeTrainer("evaluate", arguments) }
 }
 
+struct RetrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retrain", abstract: "A challenger from data and corrections; it serves if it is better.",
+        helpNames: [])
+
+    @Argument(parsing: .captureForPassthrough, help: "Such as --budget 2h.")
+    var arguments: [String] = []
+
+    func run() throws { try becomeTrainer("retrain", arguments) }
+}
+
 /// `help train` and `help evaluate` show what fovea-train says of itself, as `train --help` does.
 func helpOfTrainer(_ arguments: [String]) throws {
-    guard arguments.count == 2, arguments[0] == "help", ["train", "evaluate"].contains(arguments[1]) else { return }
+    guard arguments.count == 2, arguments[0] == "help", ["train", "evaluate", "retrain"].contains(arguments[1]) else {
+        return
+    }
     try becomeTrainer(arguments[1], ["--help"])
 }
 
 /// execv(3) of fovea-train with the same arguments.
-private func becomeTrainer(_ verb: String, _ arguments: [String]) throws {
+func becomeTrainer(_ verb: String, _ arguments: [String]) throws {
     signal(SIGPIPE, SIG_DFL)
     let program = programDirectory().appending("fovea-train")
     var argv: [UnsafeMutablePointer<CChar>?] =

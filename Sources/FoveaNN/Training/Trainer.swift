@@ -144,6 +144,7 @@ package final class Trainer {
     ///
     /// - Parameters:
     ///   - development: decides which epoch is the best one; nil keeps the last.
+    ///   - keepsBest: keeps the epoch that is best on `development`; otherwise the last one.
     ///   - target: the development accuracy after which nothing more needs to be learned; nil: none.
     ///   - saveCheckpoint: called after each epoch, `saveEvery` seconds after the last time, and when stopped, with what
     ///     `restore` takes.
@@ -152,8 +153,9 @@ package final class Trainer {
     /// - Throws: `Divergence`, `CheckpointError` where the restored place is none of this source's, and what the
     ///   source and the closures throw.
     package func run(
-        _ source: any TrainingSource, development: (any TrainingSource)? = nil, target: Double? = nil,
-        stop: StopFlag = StopFlag(), saveEvery: Double = .infinity, onStep: (StepReport) -> Void = { _ in },
+        _ source: any TrainingSource, development: (any TrainingSource)? = nil, keepsBest: Bool = true,
+        target: Double? = nil, stop: StopFlag = StopFlag(), saveEvery: Double = .infinity,
+        onStep: (StepReport) -> Void = { _ in },
         onEpoch: (EpochReport) throws -> Void = { _ in },
         saveCheckpoint: (Trainer) throws -> Void = { _ in }
     ) throws -> TrainingResult {
@@ -227,7 +229,7 @@ package final class Trainer {
                     break training
                 }
             }
-            try finishEpoch(development, learningRate: rate, onEpoch)
+            try finishEpoch(development, keepsBest: keepsBest, learningRate: rate, onEpoch)
             try saveCheckpoint(self)
             saved = seconds()
             if stop.isSet && progress.epoch < settings.epochs {
@@ -246,7 +248,8 @@ package final class Trainer {
     }
 
     private func finishEpoch(
-        _ development: (any TrainingSource)?, learningRate: Double, _ onEpoch: (EpochReport) throws -> Void
+        _ development: (any TrainingSource)?, keepsBest: Bool, learningRate: Double,
+        _ onEpoch: (EpochReport) throws -> Void
     ) throws {
         guard (0..<network.valueFloats).allSatisfy({ network.values[$0].isFinite }) else {
             throw Divergence(epoch: progress.epoch + 1, step: progress.stepInEpoch)
@@ -254,12 +257,12 @@ package final class Trainer {
         let evaluation = try averaged.whileAveraged { () throws -> Evaluation? in
             guard let development else { return nil }
             let evaluation = try network.evaluate(development)
-            if evaluation.top1 > progress.bestTop1 {
+            if keepsBest, evaluation.top1 > progress.bestTop1 {
                 best = Array(UnsafeBufferPointer(start: network.values, count: network.valueFloats))
             }
             return evaluation
         }
-        let better = evaluation.map { $0.top1 > progress.bestTop1 } ?? true
+        let better = keepsBest ? evaluation.map { $0.top1 > progress.bestTop1 } ?? true : true
         progress.epoch += 1
         if better {
             progress.bestEpoch = progress.epoch

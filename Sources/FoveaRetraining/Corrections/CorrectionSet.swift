@@ -1,0 +1,116 @@
+import FoveaData
+import FoveaHistory
+import FoveaSystem
+import SystemPackage
+
+/// One image that somebody has put right, by its content.
+package struct Correction: Codable, Sendable, Equatable {
+    /// What became of the image when it came through the inbox.
+    package struct Earlier: Codable, Sendable, Equatable {
+        package let id: String
+        /// Below the inbox.
+        package let file: String
+        package let label: String
+        package let confidence: Double
+        package let model: String
+    }
+
+    package let sha256: String
+    package let label: String
+    /// Printable, below the folder of corrections; several where the same image lies there more than once.
+    package let paths: [String]
+    package let earlier: Earlier?
+
+    /// A fifth of all images is held back, always the same: what a challenger is judged by it must never have learnt,
+    /// nor may its champion have, which was a challenger once.
+    package var isHeldBack: Bool { UInt8(sha256.prefix(2), radix: 16)! < 51 }
+}
+
+/// The corrections that can be learnt from, decoded, and what was wrong with the others.
+package struct CorrectionSet: Sendable {
+    package private(set) var corrections: [Correction] = []
+    /// RGB8 at the model's size, height × width × 3 bytes for each of `corrections`.
+    package private(set) var pixels: [UInt8] = []
+    /// Labels that were not known, ordered.
+    package private(set) var newLabels: [String] = []
+    package private(set) var problems: [CorrectionProblem]
+
+    /// Reads files in a sandbox: for each the pixels, or why there are none.
+    package typealias Decoder = ([FilePath]) throws -> [Result<[UInt8], CorrectionFault>]
+
+    /// What was made of a folder before.
+    package init(restoring corrections: [Correction], pixels: [UInt8], newLabels: [String]) {
+        (self.corrections, self.pixels, self.newLabels, problems) = (corrections, pixels, newLabels, [])
+    }
+
+    /// - Parameters:
+    ///   - folder: what is there.
+    ///   - known: labels of the model and of its data sets.
+    ///   - fewest: images that a label which is not known must have.
+    ///   - history: nil where there is none.
+    ///   - decode: takes paths below the folder of corrections.
+    package init(
+        _ folder: CorrectionFolder, known: Set<String>, fewest: Int, history: HistoryReader?, decode: Decoder
+    ) throws {
+        problems = folder.problems
+        var candidates: [(files: [CorrectionFile], label: String)] = []
+        for (_, files) in Dictionary(grouping: folder.files, by: \.sha256).sorted(by: { $0.key < $1.key }) {
+            let labels = Set(files.map(\.label))
+            if labels.count == 1 {
+                candidates.append((files, files[0].label))
+            } else {
+                let places = files.map(\.path.escaped).joined(separator: ", ")
+                problems.append(
+                    CorrectionProblem(
+                        path: files[0].path.escaped,
+                        reason: "the same image is corrected to \(labels.count) labels (\(places)): leave one of them"))
+            }
+        }
+
+        var decoded: [(files: [CorrectionFile], label: String, pixels: [UInt8])] = []
+        for (candidate, outcome) in zip(candidates, try decode(candidates.map { $0.files[0].path })) {
+            switch outcome {
+            case .success(let pixels): decoded.append((candidate.files, candidate.label, pixels))
+            case .failure(let fault):
+                for file in candidate.files {
+                    problems.append(CorrectionProblem(path: file.path.escaped, reason: fault.reason))
+                }
+            }
+        }
+
+        for (label, images) in Dictionary(grouping: decoded, by: \.label).sorted(by: { $0.key < $1.key })
+        where !known.contains(label) {
+            if images.count >= fewest {
+                newLabels.append(label)
+            } else {
+                problems.append(
+                    CorrectionProblem(
+                        path: FilePath(label).escaped,
+                        reason: "a new label with \(images.count) \(images.count == 1 ? "image" : "images"), and "
+                            + "retrain.fewest is \(fewest): add more, or move them to a label that is known"))
+            }
+        }
+        let usable = known.union(newLabels)
+        for image in decoded where usable.contains(image.label) {
+            corrections.append(
+                Correction(
+                    sha256: image.files[0].sha256, label: image.label, paths: image.files.map(\.path.escaped),
+                    earlier: try history?.result(sha256: image.files[0].sha256).map(Correction.Earlier.init)))
+            pixels += image.pixels
+        }
+    }
+}
+
+/// Why an image cannot be learnt from.
+package struct CorrectionFault: Error, Sendable, Equatable {
+    package let reason: String
+    package init(_ reason: String) { self.reason = reason }
+}
+
+extension Correction.Earlier {
+    init(_ entry: HistoryEntry) {
+        self.init(
+            id: entry.id, file: entry.file, label: entry.label ?? "", confidence: entry.confidence ?? 0,
+            model: entry.model ?? "")
+    }
+}

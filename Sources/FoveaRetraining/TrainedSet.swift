@@ -1,0 +1,46 @@
+import FoveaData
+import FoveaModels
+import FoveaSystem
+
+/// What a model has learnt of a data set: stands under `training.sets` in its configuration, so that whoever trains it on
+/// knows which images it has never seen.
+package struct TrainedSet: Codable, Sendable, Equatable {
+    package let name: String
+    /// Of the training images with their labels.
+    package let sha256: String
+    /// Images of each class that were held back, as for `Dataset.split(development:)`.
+    package let perClass: Int?
+    /// Nothing was held back.
+    package let isLearntWhole: Bool
+
+    package init(name: String, sha256: String, perClass: Int?, isLearntWhole: Bool) {
+        (self.name, self.sha256, self.perClass, self.isLearntWhole) = (name, sha256, perClass, isLearntWhole)
+    }
+
+    package var json: JSONValue {
+        get throws { try JSONValue(encoding: self) }
+    }
+
+    /// What `champion` has learnt of `set`. Of models that do not say it, it is concluded from the number of their
+    /// development images; where that fits no division, they are taken to have learnt everything.
+    package init(of set: Dataset, by champion: ModelConfiguration) throws {
+        let sha256 = try set.images("train").sha256
+        func found(_ perClass: Int?, whole: Bool) -> TrainedSet {
+            TrainedSet(name: set.info.name, sha256: sha256, perClass: perClass, isLearntWhole: whole)
+        }
+        if let sets = try champion.training?["sets"]?.decode([TrainedSet].self) {
+            // A set that it has never met has taught it nothing: any division will do.
+            self = sets.first { $0.sha256 == sha256 || $0.name == set.info.name } ?? found(nil, whole: false)
+            return
+        }
+        let data = champion.training?["data"]
+        guard data?["name"]?.string == set.info.name, let count = data?["development"]?.double.map({ Int($0) }) else {
+            self = found(nil, whole: data == nil)
+            return
+        }
+        let classes = max(1, set.info.labels.count)
+        let candidates: [Int?] = [nil] + (count > 0 && count % classes == 0 ? [count / classes] : [])
+        let fitting = try candidates.first { try set.split(development: $0).development.count == count }
+        self = found(fitting ?? nil, whole: fitting == nil)
+    }
+}

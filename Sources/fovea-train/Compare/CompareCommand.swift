@@ -1,0 +1,112 @@
+import ArgumentParser
+import FoundationEssentials
+import FoveaControl
+import FoveaData
+import FoveaHistory
+import FoveaImage
+import FoveaModels
+import FoveaRetraining
+import FoveaSystem
+import Glibc
+import SystemPackage
+
+struct CompareCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "compare", abstract: "On which images two models give different labels.",
+        discussion: """
+            Without --data they are the images that the daemon has classified last, as far as they are still in the outbox. \
+            Both models classify them anew. Exit code 0 whether they differ or not.
+            """)
+
+    @Argument(help: "NAME, NAME@VERSION, or a model's folder (with a / in it).")
+    var old: String
+
+    @Argument(help: "The same, of the other model.")
+    var new: String
+
+    @Option(help: ArgumentHelp("So many images of the outbox, otherwise 500.", valueName: "n"))
+    var last: Int?
+
+    @Option(help: ArgumentHelp("A data set's name, an archive, a CIFAR folder or a folder per class.", valueName: "d"))
+    var data: String?
+
+    @Option(help: "With --data: test or train.")
+    var split = "test"
+
+    @Option(help: ArgumentHelp("Write a page with the images that differ.", valueName: "file"))
+    var html: String?
+
+    @Option(help: "Threads; 0 is one per processor.")
+    var threads = 0
+
+    @OptionGroup var common: CommonOptions
+
+    func validate() throws {
+        guard last == nil || data == nil else {
+            throw ValidationError("--last is of the outbox, --data of a data set: give one of them.")
+        }
+        guard last.map({ $0 > 0 }) ?? true else { throw ValidationError("--last must be above 0.") }
+        guard (0...1024).contains(threads) else { throw ValidationError("--threads must be from 0 to 1024.") }
+    }
+
+    func run() throws { try Failure.reporting("compare", compare) }
+
+    private func compare() throws {
+        let configuration = try common.load()
+        let models = try [old, new].map { try ComparedModel($0, configuration) }
+        let source: any ComparedImages =
+            try data.map {
+                try LabelledComparison(
+                    $0, split: split, threads: threads == 0 ? processorCount() : threads,
+                    console: Console(quiet: common.quiet), configuration)
+            } ?? PublishedImages(last ?? 500, configuration)
+        for note in source.notes { Console(quiet: common.quiet).note(note) }
+        let (answers, failures) = try source.answers(of: models[0], and: models[1])
+        let comparison = ModelComparison(
+            old: models[0].name, new: models[1].name, answers: answers, failures: failures)
+        if let html {
+            var thumbnails: [String: [UInt8]] = [:]
+            for difference in comparison.differences {
+                thumbnails[difference.image] = try source.thumbnail(of: difference.image, models[1])
+            }
+            let page = ComparisonPage(comparison, thumbnails: thumbnails)
+            try Files.replace(FilePath(html), with: page.html.utf8)
+        }
+        Console.write(
+            common.json ? String(decoding: JSONText.pretty(comparison), as: UTF8.self) : comparison.text,
+            to: STDOUT_FILENO)
+    }
+}
+
+/// A model that is compared: its place, and what it is called.
+struct ComparedModel {
+    let folder: FilePath
+    let configuration: ModelConfiguration
+    var name: String { "\(configuration.name)@\(configuration.version)" }
+
+    /// - Parameter reference: NAME, NAME@VERSION, or a folder (with a `/` in it).
+    init(_ reference: String, _ configuration: Configuration) throws {
+        folder =
+            reference.contains("/") ? FilePath(reference) : try configuration.store().resolve(reference).folder
+        guard try Files.statusIfPresent(folder, followingLinks: true)?.isDirectory == true else {
+            throw Failure.noInput(
+                "\(folder.escaped): there is no such folder. Name a model's folder, or NAME or NAME@VERSION from "
+                    + "`foveactl model list`.")
+        }
+        self.configuration = try ModelFolder.verify(folder).configuration
+    }
+}
+
+/// Where the images of a comparison come from.
+protocol ComparedImages {
+    /// What a person should know of them.
+    var notes: [String] { get }
+
+    /// What both models say of each image, and the images that one of them could not classify.
+    func answers(
+        of old: ComparedModel, and new: ComparedModel
+    ) throws -> ([ModelComparison.Difference], [CorrectionProblem])
+
+    /// A small PNG; nil where there is none.
+    func thumbnail(of image: String, _ model: ComparedModel) throws -> [UInt8]?
+}

@@ -1,0 +1,81 @@
+import FoveaControl
+import FoveaModels
+import FoveaNN
+import FoveaSystem
+import SystemPackage
+
+/// The model that serves, or would: what a challenger begins with and must beat.
+struct Champion {
+    let model: ModelStore.Model
+    let verified: VerifiedModel
+
+    var configuration: ModelConfiguration { verified.configuration }
+    var entry: ActiveModel.Entry { ActiveModel.Entry(model.identifier, sha256: verified.sha256) }
+
+    init(_ configuration: Configuration, _ store: ModelStore) throws {
+        let active = try ActiveModel.read(configuration.activeFile)
+        model = try store.resolve(try active?.active.identifier.description ?? configuration.model)
+        verified = try ModelFolder.verify(model.folder)
+        guard verified.configuration.usesNetwork else {
+            throw Failure.data(
+                "\(model.identifier) is no network that Fovea trains: its chain ends in "
+                    + "'\(verified.configuration.chain.last?.plugin ?? "")'")
+        }
+    }
+
+    /// The network with so many classes.
+    func definition(classes: Int, superclassOf: [Int]?) throws -> NetworkDefinition {
+        var definition: NetworkDefinition = try configuration.network!.decode()
+        definition.classes = classes
+        if definition.superclassOf != nil { definition.superclassOf = superclassOf }
+        return definition
+    }
+
+    /// Its tensors for a network that may have more classes: the head's columns keep their places, and those of the new
+    /// classes are left to the new network.
+    ///
+    /// - Parameter fresh: the new network as it begins.
+    func tensors(for fresh: Network) throws -> [String: [Float]] {
+        let path = model.folder.appending(ModelFolder.weightsName)
+        let file = try SafetensorsFile(
+            bytes: try ModelFolder.read(path, limit: ModelFolder.weightsLimit), subject: path.escaped)
+        let classes = configuration.labels.count
+        var tensors: [String: [Float]] = [:]
+        for tensor in fresh.tensors {
+            let old = try file.entry(tensor.name).shape
+            let values = try file.floats(tensor.name)
+            if old == tensor.shape {
+                tensors[tensor.name] = values
+                continue
+            }
+            guard old.last == classes, tensor.shape.last == fresh.classes, old.dropLast() == tensor.shape.dropLast()
+            else {
+                throw Failure.data(
+                    "\(model.identifier): tensor '\(tensor.name)' has the shape \(old), the network's is \(tensor.shape)"
+                )
+            }
+            var grown = fresh.read(tensor.name)
+            for row in 0..<values.count / classes {
+                for column in 0..<classes {
+                    grown[row * fresh.classes + column] = values[row * classes + column]
+                }
+            }
+            tensors[tensor.name] = grown
+        }
+        return tensors
+    }
+
+    /// What divides its logits.
+    var temperature: Double { configuration.chain.last?.parameters["temperature"]?.double ?? 1 }
+
+    /// The settings that it was trained with; those that its version of Fovea did not have are the defaults.
+    var settings: TrainingSettings {
+        get throws {
+            guard case .object(var members) = try JSONValue(encoding: TrainingSettings()),
+                case .object(let recorded) = configuration.training?["settings"]
+            else { return TrainingSettings() }
+            members.merge(recorded) { $1 }
+            return try JSONValue.object(members).decode()
+        }
+    }
+}

@@ -1,0 +1,78 @@
+import ArgumentParser
+import FoveaControl
+import FoveaModels
+import FoveaRetraining
+import FoveaSystem
+import Glibc
+
+struct RetrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retrain",
+        abstract: "Trains a challenger from the configured data and the corrections; lets it serve if it is better.",
+        discussion: """
+            What it learns from, and for how long, stands under `retrain` in the configuration. It runs at idle priority, one \
+            at a time; stopped or out of time it goes on at the next call. Exit codes: 0 a better model serves, 10 the \
+            challenger was not better and the old one serves on, 11 there is nothing new to learn from, 12 the challenger is \
+            better and waits for `foveactl model swap`; others say that it failed, 75 that it goes on at the next call.
+            """)
+
+    @Option(help: ArgumentHelp("The longest time for it, instead of retrain.budget.", valueName: "time"))
+    var budget: String?
+
+    @Flag(help: "Say what would be learnt from, and train nothing.")
+    var dryRun = false
+
+    @Flag(help: "A better challenger goes into the store and does not serve.")
+    var noPromote = false
+
+    @Flag(help: "Retrain although data and settings are those of the last time.")
+    var force = false
+
+    @Flag(help: "For cron: the report as text, and nothing at all where there is nothing new.")
+    var mail = false
+
+    @Option(help: "Same seed, same data and same number of threads give the same weights.")
+    var seed: UInt64 = 1
+
+    @Option(help: "Threads; 0 is one per processor.")
+    var threads = 0
+
+    @OptionGroup var common: CommonOptions
+
+    func validate() throws {
+        guard (0...1024).contains(threads) else { throw ValidationError("--threads must be from 0 to 1024.") }
+        if let budget {
+            guard let seconds = Units.seconds(budget), seconds > 0 else {
+                throw ValidationError("--budget '\(budget)': a time such as 90s, 20m or 8h.")
+            }
+        }
+        guard !(dryRun && (noPromote || mail)) else {
+            throw ValidationError("--dry-run trains nothing: --no-promote and --mail have no meaning with it.")
+        }
+    }
+
+    func run() throws {
+        Interruption.install()
+        var code: Int32 = 0
+        try Failure.reporting("retrain") {
+            // Before threads are started, which inherit it.
+            IdlePriority.enter()
+            code = try Retraining(self).run().code
+        }
+        if code != 0 { throw ExitCode(code) }
+    }
+}
+
+/// What a retraining came to.
+enum RetrainOutcome: String, Codable {
+    case promoted, kept, nothingNew = "nothing-new", better
+
+    var code: Int32 {
+        switch self {
+        case .promoted: 0
+        case .kept: 10
+        case .nothingNew: 11
+        case .better: 12
+        }
+    }
+}

@@ -1,0 +1,147 @@
+import FoveaControl
+import FoveaData
+import FoveaModels
+import FoveaNN
+import FoveaRetraining
+import FoveaSystem
+import SystemPackage
+
+extension TrainCommand {
+    /// What the options ask for, checked against the data.
+    func plan(_ configuration: Configuration, _ console: Console) throws -> TrainingPlan {
+        let source = try DataSource.open(data, datasets: configuration.datasets)
+        let dataset = source.dataset
+        for file in source.refused.prefix(5) { console.note("left out: \(file.path): \(file.reason)") }
+        if source.refused.count > 5 { console.note("left out: \(source.refused.count - 5) more files") }
+
+        do {
+            try Labels.check(dataset.info.labels)
+        } catch {
+            throw Failure.data("\(data): labels: \(error)")
+        }
+        if hierarchy != nil, dataset.info.superclassOf == nil {
+            throw Failure.usage("--hierarchy: \(data) has no superclasses")
+        }
+        let suggestion = "\(dataset.info.name)-\(architecture)".lowercased()
+        let name = name ?? suggestion
+        guard ModelIdentifier.isValid(name) else {
+            throw Failure.usage("'\(suggestion)' cannot be a model's name: give one with --name")
+        }
+        // A bare name means the working folder, which must be said where a path's folder is asked for.
+        let checkpoint =
+            checkpoint.map { $0.contains("/") ? FilePath($0) : FilePath("./" + $0) }
+            ?? configuration.state.appending("training").appending("\(name).checkpoint")
+        let division =
+            development == 0
+            ? (train: Array(0..<(try dataset.images("train").count)), development: [])
+            : try dataset.split(development: development)
+        func settings(_ epochs: Int?) throws -> TrainingSettings {
+            var settings = try trainingSettings(images: division.train.count, budgeted: epochs)
+            try fit(&settings, to: dataset, note: epochs == nil ? console.note : { _ in })
+            settings.warmup = min(settings.warmup, Double(settings.epochs))
+            return settings
+        }
+        let chosenSettings = try settings(nil)
+        guard chosenSettings.patience == 0 || !division.development.isEmpty else {
+            throw Failure.usage("--patience needs development images, and the data have one image of each class")
+        }
+        guard target == nil || !division.development.isEmpty else {
+            throw Failure.usage("--target needs development images, and the data have one image of each class")
+        }
+        if test, dataset.splits["test"]?.count ?? 0 == 0 {
+            throw Failure.data("\(data): --test: there are no test images")
+        }
+        return TrainingPlan(
+            name: name, description: description ?? "\(architecture) trained on \(dataset.info.name)",
+            data: dataset, train: division.train, development: division.development,
+            network: NetworkDefinition(
+                architecture: architecture,
+                input: Shape(height: dataset.info.height, width: dataset.info.width, channels: 3),
+                classes: dataset.info.labels.count, settings: try networkSettings(),
+                superclassOf: answersBySuperclass ? dataset.info.superclassOf : nil),
+            chain: (chosen?.chain ?? .sharpened).stages.filter { !noSharpen || $0.plugin != "sharpen" },
+            settings: chosenSettings,
+            budget: try budgetSeconds.map { .init(seconds: $0, settings: settings) },
+            target: target.map { $0 / 100 }, weights: try storedType(), averaging: tta, temperature: temperature,
+            measuresTest: test, checkpoint: checkpoint, checkpointEvery: try checkpointSeconds,
+            resumes: resume.map { FilePath($0) }, goOn: Self.goOn(checkpoint),
+            provenance: [
+                "sets": .array([
+                    try TrainedSet(
+                        name: dataset.info.name, sha256: try dataset.images("train").sha256, perClass: development,
+                        isLearntWhole: division.development.isEmpty
+                    ).json
+                ])
+            ])
+    }
+
+    /// Leaves out what images of this size cannot have.
+    private func fit(_ settings: inout TrainingSettings, to dataset: Dataset, note: (String) -> Void) throws {
+        let side = min(dataset.info.height, dataset.info.width)
+        if let size = settings.sizes.last, size.side > side {
+            guard sizes == nil else {
+                throw Failure.usage("--sizes \(size.side): the images have \(side) pixels a side")
+            }
+            note("the images have \(side) pixels a side: the preset's smaller ones are left out")
+            settings.sizes = settings.sizes.filter { $0.side < side }
+        }
+        guard settings.augmentation.crop < side else {
+            throw Failure.usage("--augment crop=\(settings.augmentation.crop): the images have \(side) pixels a side")
+        }
+    }
+
+    /// How to go on from the checkpoint: this command, with `--resume`.
+    private static func goOn(_ checkpoint: FilePath) -> String {
+        var words: [String] = []
+        var skipping = false
+        for argument in CommandLine.arguments.dropFirst() {
+            if skipping {
+                skipping = false
+            } else if argument == "--resume" {
+                skipping = true
+            } else if !argument.hasPrefix("--resume=") {
+                words.append(quoted(argument))
+            }
+        }
+        return "to go on: foveactl \(words.joined(separator: " ")) --resume \(quoted(checkpoint.string))"
+    }
+
+    /// What the new model is, for a person or as JSON.
+    func report(_ model: ModelStore.Model) throws {
+        let verified = try ModelFolder.verify(model.folder)
+        let metrics = verified.configuration.metrics ?? .object([:])
+        if common.json {
+            let result = JSONValue.object([
+                "schema": .string("fovea.training/1"), "name": .string(verified.configuration.name),
+                "version": .string(verified.configuration.version), "sha256": .string(verified.sha256),
+                "folder": .string(model.folder.escaped), "metrics": metrics,
+                "training": verified.configuration.training ?? .null,
+            ])
+            Console.write(String(decoding: JSONText.pretty(result), as: UTF8.self), to: 1)
+            return
+        }
+        var lines = ["\(model.identifier) in \(model.folder.escaped)"]
+        for (part, title) in [("dev", "development"), ("test", "test")] {
+            guard let figures = metrics[part], let top1 = figures["top1"]?.double,
+                let top5 = figures["top5"]?.double
+            else { continue }
+            lines.append(
+                "\(title): top1 \(Figures.percent(top1, decimals: 2)), top5 \(Figures.percent(top5, decimals: 2))")
+        }
+        lines.append("to let it serve: foveactl model swap \(model.identifier)")
+        Console.write(lines.joined(separator: "\n") + "\n", to: 1)
+    }
+}
+
+/// An argument as a shell needs it.
+func quoted(_ text: String) -> String {
+    let isPlain = text.utf8.allSatisfy {
+        switch $0 {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        default: "-_./=,:@+%".utf8.contains($0)
+        }
+    }
+    return isPlain && !text.isEmpty ? text : "'" + text.replacing("'", with: "'\\''") + "'"
+}

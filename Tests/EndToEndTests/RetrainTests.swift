@@ -1,0 +1,286 @@
+import FoundationEssentials
+import FoveaControl
+import FoveaModels
+import FoveaSystem
+import FoveaTestKit
+import Glibc
+import SystemPackage
+import Testing
+
+/// `foveactl retrain` as people and cron run it, on the fixture's data and models.
+extension EndToEnd {
+    /// A state folder, corrections, and perhaps a daemon.
+    private struct Night {
+        let daemon: RunningDaemon
+        var root: FilePath { daemon.root }
+        var folder: FilePath { daemon.state.appending("retrain") }
+
+        init(_ settings: String = "", starting: Bool = false) throws {
+            let data = try Fixture.shared().root.appending("data")
+            daemon = try RunningDaemon(
+                [
+                    "models": try Self.champion.get().string,
+                    "retrain": "{data: ['\(data)'], epochs: 30\(settings.isEmpty ? "" : ", " + settings)}",
+                ], starting: starting)
+        }
+
+        /// A store with a `tiny@1` that has learnt its four colours better than the fixture's.
+        private static let champion = Result { () throws -> FilePath in
+            let root = try Fixture.shared().root
+            let store = root.appending("champion")
+            // Of no other store, or it would be the second version.
+            let configuration = root.appending("champion.yaml")
+            try Files.replace(
+                configuration, with: Fixture.configuration(root, models: root.appending("none")))
+            let outcome = try Programs.run(
+                "fovea-train",
+                [
+                    "train", "--arch", "vanilla", "--data", "\(root)/data", "--name", "tiny", "--no-sharpen",
+                    "--set", "channels=8,8,8,8", "--set", "hidden=[16]", "--set", "bnMomentum=0.9", "--set", "keep=1",
+                    "--epochs", "16", "--batch", "16", "--learning-rate", "0.003", "--development", "4",
+                    "--threads", "1", "--output", store.string, "--config", configuration.string, "--quiet",
+                ])
+            guard outcome.code == 0 else { throw TestFailure(description: "the champion: \(outcome.error)") }
+            return store
+        }
+
+        /// Images of a colour, as corrections to a label.
+        func correct(_ count: Int, to label: String, _ red: Int, _ green: Int, _ blue: Int, seed: UInt64 = 1) throws {
+            var random = SeededRandom(seed)
+            func near(_ value: Int) -> Int { value + Int.random(in: -15...15, using: &random) }
+            for number in 0..<count {
+                let image = SyntheticImage.blob(
+                    width: 32, height: 32, red: near(red), green: near(green), blue: near(blue), seed: random.next())
+                try daemon.folder.write("fix/\(label)/\(seed)-\(number).png", image.png)
+            }
+        }
+
+        func arguments(_ more: [String]) -> [String] {
+            ["retrain", "--threads", "1", "--config", daemon.configuration.string] + more
+        }
+
+        func retrain(_ more: String...) throws -> Programs.Outcome {
+            try Programs.run("foveactl", arguments(more))
+        }
+
+        var report: JSONValue {
+            get throws {
+                let bytes = try Files.read(folder.appending("report.json"))
+                return try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
+            }
+        }
+
+        var serving: String? {
+            get throws { try ActiveModel.read(daemon.state.appending("active.json"))?.active.identifier.description }
+        }
+
+        func weights(_ model: FilePath) throws -> [UInt8] { try Files.read(model.appending("model.safetensors")) }
+    }
+
+    /// A label that nobody had thought of: the head grows, the daemon swaps, and the next night has nothing to do.
+    @Test func correctionsMakeABetterModelThatServes() throws {
+        let night = try Night(starting: true)
+        let daemon = night.daemon
+        // The images went through the inbox first.
+        try night.correct(120, to: "yellow", 200, 200, 40)
+        let names = try Files.list(night.root.pushing("fix/yellow"))
+        for name in names {
+            try daemon.drop(
+                FilePath(root: nil, components: name), Files.read(night.root.pushing("fix/yellow").appending(name)))
+        }
+        try daemon.waitForDocuments(120)
+        try daemon.folder.write("fix/yellow/broken.png", [1, 2, 3])
+
+        let rehearsal = try night.retrain("--dry-run")
+        #expect(rehearsal.code == 0 && rehearsal.output.contains("new labels   yellow"), "\(rehearsal)")
+        #expect(rehearsal.output.contains("left out     yellow/broken.png"))
+        #expect(try Files.statusIfPresent(night.folder) == nil, "a rehearsal writes nothing")
+
+        let outcome = try night.retrain("--quiet")
+        #expect(outcome.code == 0, "\(outcome)")
+        #expect(outcome.output.hasPrefix("retrain: promoted tiny@2 over tiny@1: +"), "\(outcome.output)")
+        #expect(outcome.output.split(separator: "\n").count == 1 && outcome.error.isEmpty, "\(outcome)")
+        #expect(try daemon.status().model?.version == "2")
+        let report = try night.report
+        #expect(report["outcome"]?.string == "promoted")
+        #expect(report["newLabels"] == .array([.string("yellow")]))
+        let text = String(decoding: try Files.read(night.folder.appending("report.md")), as: UTF8.self)
+        #expect(text.contains("`yellow/broken.png`"), "\(text)")
+        #expect(text.contains("| corrections |") && text.contains("| of the data sets |"), "\(text)")
+
+        let model = try ModelStore(bundled: nil, trained: daemon.state.appending("models")).resolve("tiny@2")
+        let verified = try ModelFolder.verify(model.folder)
+        #expect(verified.configuration.labels == Fixture.labels + ["yellow"])
+        #expect(verified.configuration.base?.description == "tiny@1")
+        // Each correction with the result that it puts right.
+        let lines = try Files.read(model.folder.pushing("training/corrections.jsonl")).split(separator: 0x0A)
+        #expect(lines.count == 120)
+        for line in lines {
+            let correction = try JSONDecoder().decode(JSONValue.self, from: Data(line))
+            #expect(correction["label"]?.string == "yellow")
+            #expect(correction["earlier"]?["model"]?.string == "tiny@1", "\(correction)")
+        }
+
+        try night.correct(20, to: "../stage/new", 200, 200, 40, seed: 9)
+        for name in try Files.list(night.root.pushing("stage/new")) {
+            try daemon.drop(
+                FilePath(root: nil, components: name), Files.read(night.root.pushing("stage/new").appending(name)))
+        }
+        try daemon.waitForDocuments(140)
+        let fresh = try daemon.results.filter { $0.record.file.hasPrefix("9-") }
+        #expect(fresh.count == 20)
+        #expect(fresh.count { $0.record.label == "yellow" } > 10, "the champion has no such label")
+
+        let again = try night.retrain("--quiet")
+        #expect(again.code == 11 && again.output.isEmpty && again.error.isEmpty, "\(again)")
+        try daemon.stop()
+    }
+
+    /// Wrong corrections teach nothing that the held-back images confirm.
+    @Test func poisonedCorrectionsAreNotPromoted() throws {
+        let night = try Night()
+        let colours = [(60, 60, 190), (60, 190, 60), (120, 120, 120), (190, 60, 60)]
+        for (index, label) in Fixture.labels.enumerated() {
+            for (other, colour) in colours.enumerated() where other != index {
+                try night.correct(
+                    12, to: label, colour.0, colour.1, colour.2, seed: UInt64(10 * index + other))
+            }
+        }
+        let outcome = try night.retrain("--mail")
+        #expect(outcome.code == 10, "\(outcome)")
+        #expect(outcome.output.hasPrefix("# Retraining of tiny@1") && outcome.error.isEmpty, "\(outcome)")
+        #expect(outcome.output.contains("kept tiny@1; the challenger is not promoted: it is"))
+        #expect(try night.serving == nil, "nothing has changed")
+        #expect(try Files.statusIfPresent(night.daemon.state.appending("models")) == nil)
+        // It can be looked at until the next one.
+        let challenger = night.folder.pushing("challengers/tiny/2")
+        #expect(try ModelFolder.verify(challenger).configuration.version == "2")
+        let comparison = try night.daemon.ctl(
+            "model", "compare", "tiny@1", challenger.string, "--data", "\(night.daemon.fixture.root)/images")
+        #expect(comparison.code == 0 && comparison.output.hasPrefix("tiny@1 and tiny@2 differ on"), "\(comparison)")
+        #expect(try night.retrain("--quiet").code == 11)
+    }
+
+    @Test func aBetterChallengerMayWait() throws {
+        let night = try Night("protected: [red]")
+        try night.correct(120, to: "yellow", 200, 200, 40)
+        let outcome = try night.retrain("--no-promote", "--json")
+        #expect(outcome.code == 12, "\(outcome)")
+        let report = try JSONDecoder().decode(JSONValue.self, from: Data(outcome.output.utf8))
+        #expect(report["outcome"]?.string == "better" && report["challenger"]?.string == "tiny@2")
+        #expect(try night.serving == nil)
+        try night.daemon.start()
+        #expect(try night.daemon.ctl("model", "swap", "tiny@2").code == 0)
+        #expect(try night.retrain("--quiet").code == 11, "the challenger serves, and nothing is new")
+        // A model that another was trained on stays.
+        let removal = try night.daemon.ctl("model", "remove", "tiny@2")
+        #expect(removal.code == 77 && removal.error.contains("active"), "\(removal)")
+        try night.daemon.stop()
+    }
+
+    @Test func withoutADaemonTheNextStartServesIt() throws {
+        let night = try Night()
+        try night.correct(120, to: "yellow", 200, 200, 40)
+        #expect(try night.retrain("--quiet").code == 0)
+        #expect(try night.serving == "tiny@2")
+        try night.daemon.start()
+        #expect(try night.daemon.status().model?.version == "2")
+        #expect(try night.daemon.ctl("model", "rollback").code == 0)
+        #expect(try night.daemon.status().model?.version == "1")
+        try night.daemon.stop()
+    }
+
+    /// Killed again and again, by SIGKILL, wherever it is: the weights are those of one that was left alone.
+    @Test func aRetrainingThatIsKilledGoesOnToTheSameWeights() throws {
+        let (whole, killed) = (try Night(), try Night())
+        for night in [whole, killed] { try night.correct(120, to: "yellow", 200, 200, 40) }
+        let begin = monotonicNanoseconds()
+        #expect(try whole.retrain("--quiet", "--no-promote").code == 12)
+        let duration = monotonicNanoseconds() - begin
+        var random = SeededRandom(3)
+        var ending = ChildProcess.Ending.killed(signal: SIGKILL)
+        var kills = 0
+        while ending == .killed(signal: SIGKILL) {
+            let child = try ChildProcess(
+                executable: try Programs.path("foveactl"), arguments: killed.arguments(["--quiet", "--no-promote"]),
+                environment: ["PATH=/usr/bin:/bin"], output: nil, error: nil)
+            if kills < 10 {
+                usleep(UInt32.random(in: 20_000...UInt32(max(40_000, duration / 2000)), using: &random))
+                child.signal(SIGKILL)
+            }
+            ending = child.wait()
+            if ending == .killed(signal: SIGKILL) { kills += 1 }
+        }
+        #expect(ending == .exited(12) || ending == .exited(11), "\(ending)")
+        #expect(kills > 0)
+        let models = [whole, killed].map { $0.daemon.state.pushing("models/tiny/2") }
+        #expect(try whole.weights(models[0]) == killed.weights(models[1]))
+        #expect(try Files.statusIfPresent(killed.folder.appending("run")) == nil)
+    }
+
+    @Test func onlyOneRetrainsAtATime() throws {
+        let night = try Night()
+        try night.correct(120, to: "yellow", 200, 200, 40)
+        try Files.makeDirectories(night.folder)
+        let lock = try #require(try Files.lock(night.folder.appending("lock")))
+        let outcome = try night.retrain("--quiet")
+        #expect(outcome.code == 75 && outcome.error.contains("another retraining is running"), "\(outcome)")
+        try lock.close()
+    }
+
+    /// A budget that ends leaves a checkpoint, and the next call goes on.
+    @Test func outOfTimeItGoesOnAtTheNextCall() throws {
+        let night = try Night()
+        try night.correct(120, to: "yellow", 200, 200, 40)
+        let outcome = try night.retrain("--quiet", "--budget", "1ms")
+        #expect(outcome.code == 75, "\(outcome)")
+        #expect(outcome.error.contains("the next `foveactl retrain` goes on from here"), "\(outcome.error)")
+        #expect(try Files.statusIfPresent(night.folder.pushing("run/checkpoint")) != nil)
+        // What comes in between is for the next one.
+        try night.correct(40, to: "violet", 200, 60, 200)
+        let resumed = try night.retrain("--quiet", "--budget", "1h")
+        #expect([0, 10].contains(resumed.code), "\(resumed)")
+        #expect(try night.report["newLabels"] == .array([.string("yellow")]))
+        #expect(try night.retrain("--dry-run").output.contains("violet"))
+    }
+
+    @Test func nothingToLearnIsSaidAtOnce() throws {
+        let night = try Night()
+        let outcome = try night.retrain()
+        #expect(
+            outcome.code == 11 && outcome.error.contains("nothing new to learn from: tiny@1 serves on"), "\(outcome)")
+        try night.correct(3, to: "yellow", 200, 200, 40)
+        let few = try night.retrain("--quiet")
+        #expect(few.code == 11 && few.error.contains("a new label with 3 images"), "\(few)")
+    }
+
+    /// What cron and systemd run, taken from the files that are installed, with what they give a command: next to nothing.
+    @Test(arguments: ["cron.d/fovea-retrain", "systemd/fovea-retrain.service"])
+    func cronAndSystemdRunIt(_ file: String) throws {
+        let night = try Night()
+        try night.correct(120, to: "yellow", 200, 200, 40)
+        let package = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
+        let text = String(decoding: try Files.read(package.pushing(FilePath("etc/\(file)"))), as: UTF8.self)
+        let line = try #require(
+            text.split(separator: "\n").first { $0.contains("foveactl retrain --") && !$0.hasPrefix("#") })
+        let command = String(
+            file.hasPrefix("cron")
+                ? line.split(separator: " ", maxSplits: 6)[6] : line.split(separator: "=", maxSplits: 1)[1])
+        let program = try Programs.path("foveactl")
+        let changed = command.replacing("/usr/local/bin/foveactl", with: "foveactl")
+            .replacing("/etc/fovea/fovea.yaml", with: night.daemon.configuration.string)
+        let (output, error) = (try memoryFile("output"), try memoryFile("error"))
+        defer {
+            try? output.close()
+            try? error.close()
+        }
+        let child = try ChildProcess(
+            executable: "/bin/sh", arguments: ["-c", changed],
+            environment: ["PATH=\(program.removingLastComponent()):/usr/bin:/bin"], output: output, error: error)
+        #expect(child.wait() == .exited(0))
+        let said = String(decoding: try Files.read(output, count: 1 << 16), as: UTF8.self)
+        #expect(said.contains("promoted tiny@2 over tiny@1"), "\(said)")
+        #expect(try Files.status(of: error).size == 0, "cron would mail it")
+        if file.hasPrefix("systemd") { #expect(said.split(separator: "\n").count == 1, "one line for the journal") }
+    }
+}

@@ -1,0 +1,240 @@
+import FoveaControl
+import FoveaData
+import FoveaHistory
+import FoveaModels
+import FoveaRetraining
+import FoveaSystem
+import FoveaTestKit
+import Glibc
+import Logging
+import SystemPackage
+import Testing
+
+@Suite struct CorrectionTests {
+    private let folder: TemporaryFolder
+    private var root: FilePath { folder.path.appending("fix") }
+
+    init() throws {
+        folder = try TemporaryFolder()
+        try Files.makeDirectory(folder.path.appending("fix"))
+    }
+
+    /// An image of one colour, which stands for its content.
+    private func put(_ path: String, _ colour: UInt8) throws { try folder.write("fix/\(path)", [colour]) }
+
+    /// Files of one byte are images of that colour, 1 × 1; 255 is damaged.
+    private func decode(_ paths: [FilePath]) throws -> [Result<[UInt8], CorrectionFault>] {
+        try paths.map { path in
+            let colour = try Files.read(root.pushing(path))[0]
+            return colour == 255 ? .failure(CorrectionFault("it is cut")) : .success([colour, colour, colour])
+        }
+    }
+
+    private func set(fewest: Int = 2, history: HistoryReader? = nil) throws -> CorrectionSet {
+        try CorrectionSet(
+            CorrectionFolder(root), known: ["cat", "dog"], fewest: fewest, history: history, decode: decode)
+    }
+
+    @Test func findsImagesByContent() throws {
+        try put("cat/a.png", 1)
+        try put("cat/b.png", 1)
+        try put("dog/holiday/c.png", 2)
+        try put("dog/holiday/c.png.json", 3)
+        try put("dog/.hidden.png", 4)
+        try put("dog/d.png.part", 5)
+        let set = try set()
+        #expect(set.problems.isEmpty, "\(set.problems)")
+        #expect(set.corrections.count == 2 && set.newLabels.isEmpty)
+        let cat = try #require(set.corrections.first { $0.label == "cat" })
+        #expect(cat.paths == ["cat/a.png", "cat/b.png"], "the same image twice counts once")
+        #expect(cat.sha256 == hexadecimal(Digest.sha256([1])))
+        #expect(set.corrections.first { $0.label == "dog" }?.paths == ["dog/holiday/c.png"])
+        #expect(set.pixels.count == 6)
+    }
+
+    @Test func whatIsUnclearIsReportedAndNotGuessed() throws {
+        try put("cat/same.png", 1)
+        try put("dog/same.png", 1)
+        try put("cat/broken.png", 255)
+        try put("bird/one.png", 3)
+        try put("stray.png", 4)
+        try put("failed/x.png", 5)
+        symlink("/etc/passwd", root.appending("cat").appending("link.png").string)
+        mkfifo(root.appending("cat").appending("pipe").string, 0o600)
+        try put("dog/good.png", 6)
+        let set = try set()
+        #expect(set.corrections.map(\.label) == ["dog"])
+        let reasons = Dictionary(uniqueKeysWithValues: set.problems.map { ($0.path, $0.reason) })
+        #expect(reasons["cat/same.png"]?.contains("corrected to 2 labels (cat/same.png, dog/same.png)") == true)
+        #expect(reasons["cat/broken.png"] == "it is cut")
+        #expect(reasons["bird"]?.contains("a new label with 1 image, and retrain.fewest is 2") == true)
+        #expect(reasons["stray.png"]?.contains("not inside the folder of a label") == true)
+        #expect(reasons["failed"]?.contains("reserved") == true)
+        #expect(reasons["cat/link.png"]?.contains("a link") == true)
+        #expect(reasons["cat/pipe"]?.contains("no file") == true)
+        #expect(set.problems.count == 7)
+    }
+
+    @Test func enoughImagesMakeANewLabel() throws {
+        for number in 0..<3 { try put("bird/\(number).png", UInt8(number)) }
+        try put("bird/broken.png", 255)
+        #expect(try set(fewest: 3).newLabels == ["bird"])
+        #expect(try set(fewest: 4).newLabels.isEmpty, "what cannot be read does not count")
+    }
+
+    @Test func anImageIsTiedToItsEarlierResult() throws {
+        let history = try History(
+            state: folder.path, keep: .seconds(86400), log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        history.start()
+        history.note([
+            HistoryEntry(
+                id: "drop1", file: "in/a.png", state: "classified", path: "dog/a.png", label: "dog", confidence: 0.5,
+                model: "tiny@1", sha256: hexadecimal(Digest.sha256([1])), bytes: 1, reason: nil, received: .now(),
+                published: .now(), timings: nil)
+        ])
+        history.stop()
+        try put("cat/a.png", 1)
+        try put("cat/new.png", 2)
+        let set = try set(history: try HistoryReader(state: folder.path))
+        let tied = try #require(set.corrections.first { $0.paths == ["cat/a.png"] })
+        #expect(tied.earlier?.id == "drop1" && tied.earlier?.label == "dog" && tied.earlier?.model == "tiny@1")
+        #expect(set.corrections.first { $0.paths == ["cat/new.png"] }?.earlier == nil)
+    }
+
+    @Test func theFingerprintIsOfContentsAndLabels() throws {
+        func fingerprint() throws -> String { try CorrectionFolder(root).fingerprint }
+        let empty = try fingerprint()
+        try put("cat/a.png", 1)
+        let one = try fingerprint()
+        #expect(one != empty)
+        try put("cat/again.png", 1)
+        #expect(try fingerprint() == one, "the same image once more is nothing new")
+        try Files.rename(root.pushing("cat/again.png"), to: root.pushing("cat/other.png"))
+        #expect(try fingerprint() == one)
+        try Files.makeDirectories(root.appending("dog"))
+        try Files.rename(root.pushing("cat/other.png"), to: root.pushing("dog/a.png"))
+        #expect(try fingerprint() != one)
+        #expect(try CorrectionFolder(folder.path.appending("nowhere")).fingerprint == empty)
+    }
+
+    @Test func whatHasNotChangedIsNotReadAgain() throws {
+        try put("cat/a.png", 1)
+        // Two seconds old, as far as the cache is told.
+        let path = root.pushing("cat/a.png")
+        let cacheFile = folder.path.appending("hashes")
+        let status = try Files.status(path)
+        let line =
+            "\(String(repeating: "e", count: 64)) \(status.size) \(status.modified) \(status.changed) \(status.inode)"
+        try Files.replace(cacheFile, with: "\(line) cat/a.png\nnonsense\n".utf8)
+        #expect(try CorrectionFolder(root, hashes: HashCache(cacheFile)).files[0].sha256.first == "e", "believed")
+        try Files.replace(path, with: [2])
+        #expect(
+            try CorrectionFolder(root, hashes: HashCache(cacheFile)).files[0].sha256
+                == hexadecimal(Digest.sha256([2])), "another file")
+    }
+
+    // MARK: - With data
+
+    private static let champion = ModelConfiguration(
+        name: "tiny", version: "1", description: "", labels: ["cat", "dog"], superclasses: ["pet"],
+        superclassOf: [0, 0], input: .init(height: 1, width: 1), chain: [StageConfiguration(plugin: "classifier-net")],
+        network: .object([:]))
+
+    /// Twenty images of each of two classes, all different.
+    private static func data() -> Dataset {
+        var images = LabelledImages(height: 1, width: 1)
+        for number in 0..<40 {
+            images.pixels += [UInt8(100 + number), 0, 0]
+            images.labels.append(UInt16(number % 2))
+        }
+        let info = DatasetInfo(name: "base", labels: ["dog", "owl"], height: 1, width: 1, source: "")
+        return Dataset(info: info, splits: ["train": images])
+    }
+
+    /// Colours whose file is, or is not, among those held back.
+    private static func colours(heldBack: Bool) -> [UInt8] {
+        (0..<100).filter { (Digest.sha256([UInt8($0)])[0] < 51) == heldBack }.map { UInt8($0) }
+    }
+
+    @Test func dataAndCorrectionsBecomeOneSet() throws {
+        let (learnt, held) = (Self.colours(heldBack: false), Self.colours(heldBack: true))
+        for (number, colour) in learnt.prefix(6).enumerated() { try put("bird/\(number).png", colour) }
+        for (number, colour) in held.prefix(3).enumerated() { try put("cat/\(number).png", colour) }
+        let data = try RetrainingData(
+            name: "tiny", champion: Self.champion,
+            sources: [.init(set: Self.data(), perClass: 5, isLearntWhole: false)], corrections: try set())
+        let info = data.dataset.info
+        #expect(info.labels == ["cat", "dog", "owl", "bird"], "the champion's keep their places")
+        #expect(info.superclasses == ["pet", "owl", "bird"] && info.superclassOf == [0, 0, 1, 2])
+        let images = try data.dataset.images("train")
+        #expect(images.count == 49 && data.learntCorrections == 6 && data.judgingCorrections == 3)
+        #expect(data.development.count == 2 && data.judged.count == 8 + 3)
+        #expect(data.origins.filter { $0 == .corrections }.count == 3)
+        // Dogs and owls, as the base's labels, under the model's numbers.
+        #expect(Set(images.labels.prefix(40)) == [1, 2])
+        #expect(Set(images.labels[40...]) == [0, 3])
+        // Nothing that judges or develops is learnt.
+        let pixels = { (index: Int) in Array(images.pixels[index * 3..<index * 3 + 3]) }
+        let trained = Set(data.train.map(pixels))
+        #expect(data.development.allSatisfy { !trained.contains(pixels($0)) })
+        for index in 0..<data.judged.count {
+            #expect(!trained.contains(Array(data.judged.pixels[index * 3..<index * 3 + 3])))
+        }
+        #expect(Set(data.train).count == 30 + 6)
+    }
+
+    @Test func aCorrectionOfAnImageOfTheDataReplacesItsLabel() throws {
+        let data = Self.data()
+        let division = try data.split(development: 5)
+        let images = try data.images("train")
+        // A file whose one byte decodes to the colour of an image that is trained on, and one of an image held back.
+        let decode: CorrectionSet.Decoder = { paths in
+            try paths.map { path in
+                let index = Int(try Files.read(root.pushing(path))[0])
+                return .success(Array(images.pixels[index * 3..<index * 3 + 3]))
+            }
+        }
+        try put("cat/a.png", UInt8(division.train[0]))
+        try put("cat/b.png", UInt8(division.development[0]))
+        let set = try CorrectionSet(
+            CorrectionFolder(root), known: ["cat", "dog", "owl"], fewest: 2, history: nil, decode: decode)
+        let all = try RetrainingData(
+            name: "tiny", champion: Self.champion,
+            sources: [.init(set: data, perClass: 5, isLearntWhole: false)], corrections: set)
+        #expect(all.relabelled == 1)
+        #expect(!all.train.contains(division.train[0]))
+        #expect(all.problems.map(\.path) == ["cat/b.png"] && all.problems[0].reason.contains("held back"))
+        #expect(all.learntCorrections + all.judgingCorrections == 1)
+    }
+
+    @Test func whatTheChampionHasSeenDoesNotJudge() throws {
+        var data = Self.data()
+        data.splits["test"] = LabelledImages(height: 1, width: 1, pixels: [7, 7, 7], labels: [0])
+        let all = try RetrainingData(
+            name: "tiny", champion: Self.champion, sources: [.init(set: data, perClass: nil, isLearntWhole: true)],
+            corrections: CorrectionSet(restoring: [], pixels: [], newLabels: []))
+        #expect(all.train.count == 40 && all.development.isEmpty)
+        #expect(all.judged.pixels == [7, 7, 7] && all.judged.labels == [1])
+        #expect(all.notes.count == 1)
+    }
+
+    @Test func whatAModelHasLearntOfADataSet() throws {
+        let data = Self.data()
+        var champion = Self.champion
+        func learnt() throws -> TrainedSet { try TrainedSet(of: data, by: champion) }
+        #expect(try learnt().isLearntWhole, "nothing is known of its training")
+        champion.training = .object(["data": .object(["name": .string("other"), "development": .int(4)])])
+        #expect(try !learnt().isLearntWhole)
+        champion.training = .object(["data": .object(["name": .string("base"), "development": .int(10)])])
+        #expect(try learnt().perClass == 5 && learnt().isLearntWhole == false)
+        champion.training = .object(["data": .object(["name": .string("base"), "development": .int(4)])])
+        #expect(try learnt().perClass == nil && learnt().isLearntWhole == false, "a tenth of twenty is two")
+        champion.training = .object(["data": .object(["name": .string("base"), "development": .int(0)])])
+        #expect(try learnt().isLearntWhole)
+        let set = TrainedSet(name: "base", sha256: "", perClass: 3, isLearntWhole: false)
+        champion.training = .object(["sets": .array([try set.json])])
+        #expect(try learnt() == set)
+        champion.training = .object(["sets": .array([])])
+        #expect(try !learnt().isLearntWhole, "one that it never met")
+    }
+}

@@ -1,0 +1,91 @@
+import FoveaRetraining
+import Testing
+
+@Suite struct GateTests {
+    private static func comparison(_ gained: Int, _ lost: Int, both: Int = 0, neither: Int = 0) -> PairedComparison {
+        var answers = [(champion: Bool, challenger: Bool)](repeating: (false, true), count: gained)
+        answers += [(champion: Bool, challenger: Bool)](repeating: (true, false), count: lost)
+        answers += [(champion: Bool, challenger: Bool)](repeating: (true, true), count: both)
+        answers += [(champion: Bool, challenger: Bool)](repeating: (false, false), count: neither)
+        return PairedComparison(answers)
+    }
+
+    /// Exact binomial probabilities, from whole-number arithmetic.
+    @Test(arguments: [
+        (25, 10, 0.01667384780012071), (6, 0, 0.03125), (5, 5, 1), (140, 100, 0.011664092317677663), (0, 1, 1),
+        (3200, 3000, 0.011488253770871206), (0, 0, 1),
+    ])
+    func countsLikeACoin(_ gained: Int, _ lost: Int, _ p: Double) {
+        #expect(abs(Self.comparison(gained, lost).p - p) < 1e-9)
+        #expect(abs(Self.comparison(lost, gained).p - p) < 1e-9)
+    }
+
+    @Test func differenceAndErrorBar() {
+        let comparison = Self.comparison(60, 20, both: 700, neither: 220)
+        #expect(comparison.champion == 0.72 && comparison.challenger == 0.76)
+        #expect(abs(comparison.difference - 0.04) < 1e-12)
+        // 1.96 √(80 − 40² / 1000) / 1000
+        #expect(abs(comparison.errorBar - 0.017354) < 1e-6)
+        #expect(comparison.isBetter && !comparison.isWorse)
+        #expect(!Self.comparison(22, 20, both: 958).isBetter)
+        #expect(Self.comparison(20, 60, both: 920).isWorse)
+        #expect(comparison.words == "+4.00 ± 1.74 points on 1,000 images (60 gained, 20 lost, p < 0.001)")
+    }
+
+    /// Images of which `share` are answered rightly by each model, with a confidence; the models' mistakes fall on
+    /// different images.
+    private static func images(
+        _ origin: Gate.Image.Origin, count: Int, champion: Double, challenger: Double, label: String = "cat",
+        confidences: (Double, Double) = (0.7, 0.7)
+    ) -> [Gate.Image] {
+        (0..<count).map { number in
+            let place = (Double(number) + 0.5) / Double(count)
+            return Gate.Image(
+                origin: origin, label: label,
+                champion: .init(label: place < champion ? label : "other", confidence: confidences.0),
+                challenger: .init(label: place > 1 - challenger ? label : "other", confidence: confidences.1))
+        }
+    }
+
+    @Test func aBetterChallengerPasses() {
+        let gate = Gate(Self.images(.data, count: 1000, champion: 0.6, challenger: 0.7))
+        #expect(gate.isPassed, "\(gate.reasons)")
+        #expect(gate.parts.keys.sorted() == ["data"])
+    }
+
+    @Test func oneThatIsNoBetterDoesNot() {
+        let gate = Gate(Self.images(.data, count: 1000, champion: 0.69, challenger: 0.7))
+        #expect(gate.reasons.count == 1 && gate.reasons[0].contains("error bar"), "\(gate.reasons)")
+    }
+
+    @Test func correctionsCannotBuyALossOnTheData() {
+        let images =
+            Self.images(.data, count: 1000, champion: 0.7, challenger: 0.62)
+            + Self.images(.corrections, count: 400, champion: 0.1, challenger: 0.9)
+        let gate = Gate(images)
+        #expect(gate.all.isBetter)
+        #expect(gate.reasons.count == 1 && gate.reasons[0].contains("data's images alone"), "\(gate.reasons)")
+    }
+
+    @Test func confidencesThatMeanLessAreRefused() {
+        let images = Self.images(.data, count: 2000, champion: 0.6, challenger: 0.7, confidences: (0.6, 0.99))
+        let gate = Gate(images)
+        #expect(abs(gate.calibration.champion) < 1e-9 && abs(gate.calibration.challenger - 0.29) < 1e-9)
+        #expect(gate.calibration.low > 0.2 && gate.calibration.high < 0.35)
+        #expect(gate.reasons.count == 1 && gate.reasons[0].contains("confidences"), "\(gate.reasons)")
+        // A point is nothing, however certain it is.
+        let small = Gate(Self.images(.data, count: 5000, champion: 0.6, challenger: 0.7, confidences: (0.6, 0.705)))
+        #expect(small.isPassed, "\(small.reasons)")
+    }
+
+    @Test func aProtectedLabelMustNotGetWorseAtAll() {
+        let images =
+            Self.images(.data, count: 1000, champion: 0.6, challenger: 0.8)
+            + Self.images(.data, count: 10, champion: 0.8, challenger: 0.7, label: "dog")
+        #expect(Gate(images).isPassed)
+        let gate = Gate(images, protected: ["cat", "dog", "bird"])
+        #expect(gate.reasons.count == 2, "\(gate.reasons)")
+        #expect(gate.reasons[0].contains("'dog' got worse") && gate.reasons[1].contains("'bird'"))
+        #expect(gate.classes["dog"]?.images == 10)
+    }
+}
