@@ -70,6 +70,10 @@ install: build ## Install below PREFIX (default /usr/local)
 	  for p in fovead foveactl; do ln -sf ../lib/fovea/$$p '$(DESTDIR)$(PREFIX)/bin/'$$p; done; \
 	  cp -R models/. "$$share/models/"; \
 	  install -m 644 Sources/CFoveaPlugin/include/fovea_plugin.h "$$share/fovea_plugin.h"; \
+	  units='$(DESTDIR)$(PREFIX)/lib/systemd/system'; install -d "$$units"; \
+	  for u in fovea-retrain.service fovea-retrain.timer; do \
+	    sed 's|/usr/local/bin|$(PREFIX)/bin|' etc/systemd/$$u > "$$units/$$u"; done; \
+	  sed 's|/usr/local/bin|$(PREFIX)/bin|' etc/cron.d/fovea-retrain > "$$share/fovea-retrain.cron"; \
 	  [ -e '$(DESTDIR)/etc/fovea/fovea.yaml' ] || sed -e 's|^\( *#* *\)inbox: .*|inbox: /var/lib/fovea/inbox|' \
 	      -e 's|^outbox: .*|outbox: /var/lib/fovea/outbox|' -e 's|^corrections: .*|corrections: /var/lib/fovea/corrections|' \
 	      -e 's|^models: .*|models: $(PREFIX)/share/fovea/models|' -e 's|^plugins: .*|plugins: [$(PREFIX)/lib/fovea]|' \
@@ -79,6 +83,8 @@ install: build ## Install below PREFIX (default /usr/local)
 
 uninstall: ## Remove what `make install` put below PREFIX; the configuration stays
 	@rm -rf '$(DESTDIR)$(PREFIX)/lib/fovea' '$(DESTDIR)$(PREFIX)/share/fovea' \
+	  '$(DESTDIR)$(PREFIX)/lib/systemd/system/fovea-retrain.service' \
+	  '$(DESTDIR)$(PREFIX)/lib/systemd/system/fovea-retrain.timer' \
 	  '$(DESTDIR)$(PREFIX)/bin/fovead' '$(DESTDIR)$(PREFIX)/bin/foveactl'
 
 bench: build ## Print images/s for decode, chain, network, daemon and training

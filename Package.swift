@@ -50,7 +50,7 @@ package.targets += [
     .target(name: "FoveaWorker", dependencies: ["FoveaPipeline", "FoveaImage"]),
     .target(name: "FoveaControl", dependencies: ["FoveaSystem", "CHTTP", yams]),
     .target(name: "FoveaHistory", dependencies: ["FoveaControl", grdb, logging]),
-    .target(name: "FoveaRetraining", dependencies: ["FoveaHistory", "FoveaData", "FoveaPipeline"]),
+    .target(name: "FoveaRetraining", dependencies: ["FoveaControl", "FoveaHistory", "FoveaData", "FoveaPipeline"]),
     .target(
         name: "FoveaDaemon",
         dependencies: ["FoveaControl", "FoveaHistory", "FoveaPipeline", "CInotifyTools", "CHTTP", logging]),

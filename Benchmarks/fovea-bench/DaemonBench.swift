@@ -145,7 +145,7 @@ struct DaemonBench {
     /// Drops images of the corpus and waits for their results.
     /// - Returns: seconds from the first rename to the last result.
     @discardableResult
-    private mutating func send(_ prefix: String, _ indices: [Int]) throws -> Double {
+    mutating func send(_ prefix: String, _ indices: [Int]) throws -> Double {
         let names = try indices.map { index in
             let name = "\(prefix)-\(index)\(corpus.images[index].ending)"
             try prepare(name, index)
@@ -159,7 +159,7 @@ struct DaemonBench {
     }
 
     /// Everything dropped has its result, once.
-    private func settle(_ group: String) throws -> [String: ResultRecord] {
+    func settle(_ group: String) throws -> [String: ResultRecord] {
         // The last image itself may follow its result by a moment.
         usleep(200_000)
         let (results, faults) = try daemon.audit(dropped)

@@ -7,7 +7,7 @@ struct MeasureCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "measure", abstract: "Prints figures that can be compared: medians with their spread.")
 
-    enum Part: String, CaseIterable { case decode, chain, network, training, daemon, swap }
+    enum Part: String, CaseIterable { case decode, chain, network, training, daemon, swap, retraining }
 
     @Option(
         help: ArgumentHelp(
@@ -48,7 +48,7 @@ struct MeasureCommand: ParsableCommand {
         if parts.contains(.decode) { try DecodeBench.run(report, effort) }
         if parts.contains(.network) { try NetworkBench.inference(report, effort) }
         if parts.contains(.training) { try NetworkBench.training(report, effort) }
-        if !parts.isDisjoint(with: [.chain, .daemon, .swap]) { try withModel(report, effort, parts) }
+        if !parts.isDisjoint(with: [.chain, .daemon, .swap, .retraining]) { try withModel(report, effort, parts) }
         try report.finish()
         if report.checks.contains(where: { !$0.passed }) { throw ExitCode(1) }
     }
@@ -64,7 +64,7 @@ struct MeasureCommand: ParsableCommand {
                 model = try BenchModel.untrained("bench-vanilla", in: models, seed: 1)
             }
             if parts.contains(.chain) { try ChainBench.run(report, effort, model) }
-            guard !parts.isDisjoint(with: [.daemon, .swap]) else { return }
+            guard !parts.isDisjoint(with: [.daemon, .swap, .retraining]) else { return }
             let corpus =
                 try images.map { try Corpus(folder: FilePath($0)) }
                 ?? Corpus.made(quick ? 1000 : 5000, for: model, in: folder.appending("images"))
@@ -75,6 +75,7 @@ struct MeasureCommand: ParsableCommand {
             var bench = DaemonBench(report, rounds, daemon, model, other, corpus)
             if parts.contains(.daemon) { try bench.serving() }
             if parts.contains(.swap) { try bench.swaps() }
+            if parts.contains(.retraining) { try bench.besideRetraining() }
             try daemon.stop()
             keep = report.checks.contains { !$0.passed }
         }

@@ -59,6 +59,13 @@ package enum JSONValue: Codable, Sendable, Equatable {
         }
     }
 
+    /// This value with `other`'s members in place of its own, objects inside objects member by member; what is no object is
+    /// replaced.
+    package func merging(_ other: JSONValue) -> JSONValue {
+        guard case .object(let own) = self, case .object(let theirs) = other else { return other }
+        return .object(own.merging(theirs) { $0.merging($1) })
+    }
+
     /// Any Encodable as a value.
     package init(encoding value: some Encodable) throws {
         self = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(value))

@@ -3,6 +3,17 @@ import FoveaSystem
 import Testing
 
 @Suite struct JSONValueTests {
+    @Test func objectsAreMergedMemberByMember() {
+        let defaults = JSONValue.object(["a": .int(1), "b": .object(["x": .int(2), "y": .array([.int(3)])])])
+        let given = JSONValue.object(["b": .object(["y": .array([]), "z": .null]), "c": .bool(true)])
+        #expect(
+            defaults.merging(given)
+                == .object([
+                    "a": .int(1), "b": .object(["x": .int(2), "y": .array([]), "z": .null]), "c": .bool(true),
+                ]))
+        #expect(defaults.merging(.int(4)) == .int(4))
+    }
+
     private func parse(_ text: String) throws -> JSONValue {
         try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
     }

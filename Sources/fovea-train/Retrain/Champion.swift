@@ -71,11 +71,12 @@ struct Champion {
     /// The settings that it was trained with; those that its version of Fovea did not have are the defaults.
     var settings: TrainingSettings {
         get throws {
-            guard case .object(var members) = try JSONValue(encoding: TrainingSettings()),
-                case .object(let recorded) = configuration.training?["settings"]
-            else { return TrainingSettings() }
-            members.merge(recorded) { $1 }
-            return try JSONValue.object(members).decode()
+            guard let recorded = configuration.training?["settings"] else { return TrainingSettings() }
+            do {
+                return try JSONValue(encoding: TrainingSettings()).merging(recorded).decode()
+            } catch {
+                throw Failure.data("\(model.identifier): config.json: training.settings: \(error)")
+            }
         }
     }
 }
