@@ -16,9 +16,11 @@ PROGRAMS := fovead fovea-worker fovea-train foveactl
 PLUGINS  := fovea-sharpen fovea-normalize fovea-classifier-net fovea-example-c
 SOURCES  := Package.swift Sources Plugins Tests Benchmarks
 
-# Debian packages: a compiler's C library headers, then the libraries that Sources/C* open the door to.
+# Debian packages: a compiler's C library headers, then the libraries that Sources/C* open the door to, then what draws the
+# plots of a training's report.
 PACKAGES := libc6-dev libstdc++-12-dev libinotifytools0-dev libpng-dev libjpeg62-turbo-dev \
-            libsqlite3-dev libarchive-dev libssl-dev libseccomp-dev libmicrohttpd-dev libcurl4-openssl-dev pkg-config
+            libsqlite3-dev libarchive-dev libssl-dev libseccomp-dev libmicrohttpd-dev libcurl4-openssl-dev pkg-config \
+            gnuplot-nox
 
 .PHONY: run test build install uninstall bench peers torture arm64 format lint clean packages help
 

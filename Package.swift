@@ -132,6 +132,7 @@ tests("FoveaPipelineTests", ["FoveaPipeline", "FoveaWorker", "FoveaTestKit"])
 tests("FoveaControlTests", ["FoveaControl", "FoveaTestKit"])
 tests("FoveaDaemonTests", ["FoveaDaemon", "FoveaTestKit"])
 tests("PluginABITests", ["FoveaPipeline", "FoveaTestKit"])
+tests("TrainingReportTests", ["fovea-train", "FoveaData", "FoveaModels", "FoveaNN", "FoveaTestKit"])
 tests("EndToEndTests", ["FoveaControl", "FoveaData", "FoveaModels", "FoveaPipeline", "FoveaTestKit"])
 
 // MARK: - Settings, the same for every Swift target
