@@ -8,6 +8,8 @@ SWIFT       ?= swift
 CLANG       ?= clang
 # Where `make peers` installs what it compares with.
 PEERS       ?= .build-peers
+# Where `make interchange` installs what it reads with.
+INTERCHANGE ?= .build-interchange
 
 # One configuration for what users run and what is tested, so that everything is compiled once.
 BUILD    := $(SWIFT) build -c release
@@ -16,14 +18,16 @@ PROGRAMS := fovead fovea-worker fovea-train foveactl
 PLUGINS  := fovea-sharpen fovea-normalize fovea-classifier-net fovea-example-c
 SOURCES  := Package.swift Sources Plugins Tests Benchmarks
 
-# Debian packages: a compiler's C library headers, then the libraries that Sources/C* open the door to.
+# Debian packages: a compiler's C library headers, then the libraries that Sources/C* open the door to, then what draws the
+# plots of a training's report.
 PACKAGES := libc6-dev libstdc++-12-dev libinotifytools0-dev libpng-dev libjpeg62-turbo-dev \
-            libsqlite3-dev libarchive-dev libssl-dev libseccomp-dev libmicrohttpd-dev libcurl4-openssl-dev pkg-config
+            libsqlite3-dev libarchive-dev libssl-dev libseccomp-dev libmicrohttpd-dev libcurl4-openssl-dev pkg-config \
+            gnuplot-nox
 
-.PHONY: run test build install uninstall bench peers torture arm64 format lint clean packages help
+.PHONY: run test build install uninstall bench peers interchange torture arm64 format lint clean packages help
 
 help: ## Say what there is
-	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 run: build ## Build, then serve: images dropped into inbox/ appear in outbox/
 	@exec $(BIN)/fovead
@@ -37,6 +41,7 @@ test: packages ## Build and run all tests
 	@# The kernels once more as processors without AVX-512 and without AVX2 run them.
 	@for isa in avx2 baseline; do \
 	  FOVEA_ISA=$$isa $(SWIFT) test -c release --skip-build --filter 'FoveaNNTests|FoveaImageTests|PluginABITests'; done
+	@$(check_interchange)
 
 # $(1): Debian packages that are installed where they are missing.
 define install_missing
@@ -96,6 +101,22 @@ peers: build ## Compare with PyTorch, ONNX Runtime and OpenVINO, from PyPI (half
 	@$(PEERS)/bin/python -c 'import torch, onnx, onnxruntime, openvino' 2>/dev/null \
 	  || $(PEERS)/bin/pip install --quiet --upgrade torch onnx onnxruntime openvino
 	@$(PEERS)/bin/python Benchmarks/peers/run.py $(ARGUMENTS)
+
+interchange: build ## Read what is written for TensorBoard and ONNX with those themselves, from PyPI
+	@$(check_interchange)
+
+# What cannot be installed is no failure of Fovea's: it says so and goes on. What is read wrongly is one.
+define check_interchange
+python=$(INTERCHANGE)/bin/python; modules='tensorboard onnx onnxruntime numpy'; \
+  has_modules() { "$$python" -c "import $${modules// /, }" 2>/dev/null; }; \
+  if ! ( $(call install_missing,python3 python3-venv) ) >/dev/null 2>&1; then \
+    echo 'interchange: skipped: python3-venv cannot be installed'; exit 0; fi; \
+  if ! has_modules; then \
+    { [ -x "$$python" ] || python3 -m venv $(INTERCHANGE); } \
+      && "$$python" -m pip install --quiet --disable-pip-version-check --retries 1 --timeout 15 $$modules >/dev/null 2>&1 \
+      && has_modules || { echo "interchange: skipped: $$modules cannot be installed from PyPI"; exit 0; }; fi; \
+  for check in Tests/Interchange/*_test.py; do echo "$$check"; "$$python" "$$check" $(BIN); done
+endef
 
 torture: build ## Kill, starve and overflow a daemon again and again (minutes)
 	@$(BIN)/fovea-bench torture

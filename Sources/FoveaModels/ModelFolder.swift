@@ -134,6 +134,16 @@ package enum ModelFolder {
         }
     }
 
+    /// A model's files by name, the manifest among them, without `training/`.
+    package static func files(
+        configuration: ModelConfiguration, weights: [UInt8]?, golden: GoldenSet
+    ) throws(ModelError) -> [String: [UInt8]] {
+        var files = [configurationName: configuration.encode(), goldenName: try golden.encode()]
+        if let weights { files[weightsName] = weights }
+        files[manifestName] = Manifest(files: files.mapValues(Manifest.Entry.init(of:))).encode()
+        return files
+    }
+
     /// Writes a model's files into an existing folder, the manifest last, everything synced.
     ///
     /// - Returns: the model's SHA-256.
@@ -142,9 +152,8 @@ package enum ModelFolder {
         _ path: FilePath, configuration: ModelConfiguration, weights: [UInt8]?, golden: GoldenSet,
         training: [String: [UInt8]] = [:]
     ) throws(ModelError) -> String {
-        var files = [configurationName: configuration.encode(), goldenName: try golden.encode()]
-        if let weights { files[weightsName] = weights }
-        let manifest = Manifest(files: files.mapValues(Manifest.Entry.init(of:))).encode()
+        var files = try files(configuration: configuration, weights: weights, golden: golden)
+        let manifest = files.removeValue(forKey: manifestName)!
         try storing { () throws(SystemError) in
             if !training.isEmpty {
                 try Files.makeDirectory(path.appending(trainingName))

@@ -3,16 +3,18 @@ import FoveaSystem
 import Glibc
 
 /// What a model said about one image whose label is known.
-struct Outcome: Sendable {
+package struct Outcome: Sendable {
     /// The model's index of the true label.
-    let label: Int
+    package let label: Int
     /// The true label's probability.
     let probability: Float
     /// Indices and probabilities of the five best labels, best first; of equal ones the lower index first.
-    let top: [(label: Int, probability: Float)]
+    package let top: [(label: Int, probability: Float)]
+
+    package var isRight: Bool { top[0].label == label }
 
     /// - Parameter scores: one row of probabilities.
-    init(label: Int, scores: UnsafeBufferPointer<Float>) {
+    package init(label: Int, scores: UnsafeBufferPointer<Float>) {
         self.label = label
         probability = scores[label]
         var best: [(label: Int, probability: Float)] = []
@@ -47,8 +49,7 @@ struct Score: Encodable, Sendable {
     let superclass: Double?
     /// Share of the wrong answers that stay inside the true superclass.
     let errorsInSuperclass: Double?
-    /// Expected calibration error (Guo et al. 2017) over 15 bins of equal width: how far confidence and accuracy lie apart,
-    /// weighted by the images of a bin.
+    /// See `Reliability.expectedError`.
     let calibrationError: Double
     /// By label.
     let classes: [String: ClassScore]
@@ -63,15 +64,9 @@ struct Score: Encodable, Sendable {
         var among = 0
         var inSuperclass = 0
         var loss = 0.0
-        var bins = [(images: Int, right: Int, confidence: Double)](repeating: (0, 0, 0), count: 15)
         var perClass = [(images: Int, right: Int)](repeating: (0, 0), count: labels.count)
         for outcome in outcomes {
             let best = outcome.top[0].label
-            let confidence = Double(outcome.top[0].probability)
-            let bin = min(bins.count - 1, Int(confidence * Double(bins.count)))
-            bins[bin].images += 1
-            bins[bin].right += best == outcome.label ? 1 : 0
-            bins[bin].confidence += confidence
             loss -= log(Double(max(outcome.probability, .leastNormalMagnitude)))
             perClass[outcome.label].images += 1
             if best == outcome.label {
@@ -86,7 +81,7 @@ struct Score: Encodable, Sendable {
         top1 = Double(right) / count
         top5 = Double(among) / count
         self.loss = loss / count
-        calibrationError = bins.reduce(0) { $0 + abs(Double($1.right) - $1.confidence) } / count
+        calibrationError = Reliability(outcomes).expectedError
         superclass = superclassOf == nil ? nil : Double(inSuperclass) / count
         errorsInSuperclass =
             superclassOf == nil || right == outcomes.count
@@ -96,6 +91,12 @@ struct Score: Encodable, Sendable {
             classes[labels[index]] = ClassScore(images: score.images, top1: Double(score.right) / Double(score.images))
         }
         self.classes = classes
+    }
+
+    /// The labels with their scores, best first; of equal ones in the order of the alphabet.
+    var ordered: [(label: String, score: ClassScore)] {
+        classes.map { (label: $0.key, score: $0.value) }
+            .sorted { (-$0.score.top1, $0.label) < (-$1.score.top1, $1.label) }
     }
 
     /// The figures without those by class, for a model's configuration.

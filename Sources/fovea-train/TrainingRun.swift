@@ -266,15 +266,17 @@ struct TrainingRun {
         try Files.replace(folder.appending(ModelFolder.configurationName), with: model.encode() as [UInt8])
         try Files.replace(folder.appending(ModelFolder.weightsName), with: weights)
         let golden = try goldenSet(model, folder)
-        model.metrics = try metrics(model, folder)
+        let heldOut: TrainingReport.HeldOut?
+        (model.metrics, heldOut) = try metrics(model, folder)
 
-        var lines: [UInt8] = []
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys]
-        for epoch in result.epochs { lines += Array(try encoder.encode(epoch)) + [0x0A] }
+        let files = try ModelFolder.files(configuration: model, weights: weights, golden: golden)
+        let report = TrainingReport(
+            configuration: model, settings: settings, images: Set(plan.train).count, epochs: result.epochs,
+            keptEpoch: result.epoch, heldOut: heldOut, hashes: files.mapValues { hexadecimal(Digest.sha256($0)) },
+            finished: Date().timeIntervalSince1970)
         return try store.add(
             configuration: model, weights: weights, golden: golden,
-            training: plan.files.merging(["metrics.jsonl": lines]) { $1 })
+            training: plan.files.merging(try report.files(note: console.note)) { $1 })
     }
 
     /// Parameters as `type`; running statistics always as F32, since their range is the data's.
@@ -301,23 +303,26 @@ struct TrainingRun {
             scores: try chain.process(inputs))
     }
 
-    /// Figures of the finished model on images that it was not trained on.
-    private func metrics(_ model: ModelConfiguration, _ folder: FilePath) throws -> JSONValue {
+    /// Figures of the finished model on images that it was not trained on, and the first of them for the report.
+    private func metrics(
+        _ model: ModelConfiguration, _ folder: FilePath
+    ) throws -> (JSONValue, TrainingReport.HeldOut?) {
         let evaluator = Evaluator(
             configuration: model, folder: folder, search: configuration.pluginSearch, threads: settings.threads,
             batch: 64, console: console)
         var metrics: [String: JSONValue] = [:]
-        func measure(_ title: String, _ images: LabelledImages) throws {
+        var heldOut: TrainingReport.HeldOut?
+        func measure(_ title: String, _ part: TrainingReport.HeldOut.Part, _ images: LabelledImages) throws {
             let data = try EvaluationData(images, labels: plan.data.info.labels, model: model)
-            let score = Score(
-                try evaluator.run(data, title: title).outcomes, labels: model.labels, superclassOf: model.superclassOf)
-            metrics[title] = score.summary
+            let outcomes = try evaluator.run(data, title: title).outcomes
+            metrics[title] = Score(outcomes, labels: model.labels, superclassOf: model.superclassOf).summary
+            heldOut = heldOut ?? .init(part, images: images, outcomes: outcomes)
         }
         if !plan.development.isEmpty {
-            try measure("dev", try plan.data.images("train").selecting(plan.development))
+            try measure("dev", .development, try plan.data.images("train").selecting(plan.development))
         }
-        if plan.measuresTest { try measure("test", try plan.data.images("test")) }
-        return .object(metrics)
+        if plan.measuresTest { try measure("test", .test, try plan.data.images("test")) }
+        return (.object(metrics), heldOut)
     }
 
     /// With three decimals, of the answers that will be served: averaged ones where the model averages.

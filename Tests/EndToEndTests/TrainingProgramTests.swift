@@ -149,6 +149,38 @@ extension EndToEnd {
         #expect(asked.code == 64 && asked.error.contains("16 pixels a side"), "\(asked)")
     }
 
+    /// Plots need gnuplot, a training does not.
+    @Test func aTrainingLeavesAReportAlsoWithoutGnuplot() throws {
+        let ground = try Ground()
+        func report(_ name: String) throws -> Set<String> {
+            Set(try Files.list(ground.root.pushing(FilePath("var/models/\(name)/1/training"))).map(\.string))
+        }
+        let texts: Set = ["README.md", "metrics.jsonl"]
+        let arguments = ground.arguments("plain", epochs: 2).filter { $0 != "--quiet" }
+        let plain = try ChildProcess.run(
+            try Programs.path("fovea-train"), arguments, environment: ["PATH=/nonexistent"], limit: 600)
+        #expect(plain.ending == .exited(0))
+        #expect(String(decoding: plain.error, as: UTF8.self).contains("no plots: gnuplot is not on PATH"))
+        let files = try report("plain")
+        #expect(files.isSuperset(of: texts) && files.count == 3, "\(files)")
+        #expect(files.contains { $0.hasPrefix("events.out.tfevents.") })
+
+        guard ChildProcess.find("gnuplot") != nil else { return }
+        #expect(try ground.train("drawn", epochs: 2).code == 0)
+        let drawn = try report("drawn")
+        #expect(drawn.count == 3 + 12 && drawn.isSuperset(of: ["confusion.svg", "predictions.png"]), "\(drawn)")
+        // It travels with the model.
+        let copy = try Programs.run(
+            "foveactl",
+            [
+                "model", "import", "\(ground.root)/var/models/drawn/1", "--state", "\(ground.root)/other", "--config",
+                ground.configuration.string,
+            ])
+        #expect(copy.code == 0, "\(copy.error)")
+        let copied = try Files.list(ground.root.pushing("other/models/drawn/1/training")).map(\.string)
+        #expect(Set(copied) == drawn)
+    }
+
     /// Averaging, confusion matrix and blurs of one model.
     @Test func aModelIsMeasuredFromAllSides() throws {
         let ground = try Ground()

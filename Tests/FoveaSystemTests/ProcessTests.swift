@@ -40,6 +40,28 @@ import Testing
         #expect(try Files.read(output, count: 100) == Array("hello two words".utf8))
     }
 
+    @Test func aWholeRun() throws {
+        func run(_ command: String, input: [UInt8] = [], limit: Double = 60) throws -> ChildProcess.Completed {
+            try ChildProcess.run(
+                "/bin/sh", ["-c", command], environment: ["PATH=/usr/bin:/bin"], input: input, limit: limit)
+        }
+        // More than a pipe holds, both ways.
+        let bytes = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+        let copied = try run("cat; echo why >&2; exit 3", input: bytes)
+        #expect(copied.output == bytes && copied.error == Array("why\n".utf8))
+        #expect(copied.ending == .exited(3) && !copied.wasLate)
+        // With all that it has started.
+        let start = monotonicNanoseconds()
+        let late = try run("sleep 600 & sleep 600", limit: 0.1)
+        #expect(late.wasLate && late.ending == .killed(signal: SIGKILL))
+        #expect(monotonicNanoseconds() - start < 60_000_000_000)
+    }
+
+    @Test func programsAreFoundOnThePath() {
+        #expect(ChildProcess.find("sh")?.lastComponent == "sh")
+        #expect(ChildProcess.find("no-such-program") == nil)
+    }
+
     @Test func aProgramThatIsNotThere() {
         #expect(throws: SystemError.self) { try ChildProcess(executable: "/nonexistent/program", environment: []) }
     }

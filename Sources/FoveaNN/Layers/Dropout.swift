@@ -11,7 +11,7 @@ final class Dropout: Layer {
     var output: Shape { input }
     var inPlace: Bool { true }
     private let keep: Keep
-    private let block: Int
+    let block: Int
     private let salt: UInt64
 
     /// The probability that an element stays: at first, and less by `fall` each epoch, down to `least`.
