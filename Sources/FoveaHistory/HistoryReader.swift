@@ -29,6 +29,19 @@ package struct HistoryReader: Sendable {
         }
     }
 
+    /// The mean confidence of a model's last images; nil where there are fewer.
+    package func meanConfidence(of model: String, last count: Int) throws -> Double? {
+        let values = try database.read { db in
+            try Double.fetchAll(
+                db,
+                sql: """
+                    SELECT confidence FROM images WHERE model = ? AND confidence IS NOT NULL
+                    ORDER BY received DESC LIMIT ?
+                    """, arguments: [model, count])
+        }
+        return values.count < count ? nil : values.reduce(0, +) / Double(count)
+    }
+
     /// The images that were classified last, the newest first.
     package func latest(_ count: Int) throws -> [HistoryEntry] {
         try database.read { db in

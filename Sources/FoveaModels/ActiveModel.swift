@@ -36,25 +36,43 @@ package struct ActiveModel: Codable, Sendable, Equatable {
     package let schema: String
     package let active: Entry
     package let previous: Entry?
+    /// `previous` was left by a rollback: the daemon does not go back to it by itself.
+    package let isPreviousLeft: Bool
+    /// The mean confidence that the model before was used to; nil where it is not known.
+    package let usualConfidence: Double?
     /// When it became active, ISO 8601 in UTC.
     package let since: String
 
-    package init(active: Entry, previous: Entry?, since: String = Date.now.formatted(.iso8601)) {
+    package init(
+        active: Entry, previous: Entry?, isPreviousLeft: Bool = false, usualConfidence: Double? = nil,
+        since: String = Date.now.formatted(.iso8601)
+    ) {
         schema = Self.schema
         self.active = active
         self.previous = previous
+        self.isPreviousLeft = isPreviousLeft
+        self.usualConfidence = usualConfidence
         self.since = since
     }
 
     package init(from decoder: any Decoder) throws {
-        let keys = try StrictKeys(decoder, allowed: ["schema", "active", "previous", "since"], what: "active.json")
+        let keys = try StrictKeys(
+            decoder, allowed: ["schema", "active", "previous", "isPreviousLeft", "usualConfidence", "since"],
+            what: "active.json")
         schema = try keys.required("schema")
         guard schema == Self.schema else {
             throw keys.invalid("schema", "is '\(schema)', this version of Fovea reads '\(Self.schema)'")
         }
         active = try keys.required("active")
         previous = try keys.optional("previous")
+        isPreviousLeft = try keys.optional("isPreviousLeft") ?? false
+        usualConfidence = try keys.optional("usualConfidence")
         since = try keys.required("since")
+    }
+
+    /// Seconds since it became active; 0 for a time that cannot be read.
+    package var age: Double {
+        (try? Date(since, strategy: .iso8601)).map { Date.now.timeIntervalSince($0) } ?? 0
     }
 
     /// Reads the file; nil where there is none.

@@ -6,22 +6,19 @@ import FoveaSystem
 /// champion's labels and the new ones.
 ///
 /// ```
-///   data sets   train   ├──────────── learnt ────────────┤─ held back ─┤
-///                                                          1/5 fit the temperature, 4/5 judge
-///   corrections         ├──────────── learnt ────────────┤─ judge ─────┤
+///   data sets     ├──────────── learnt ────────────┤─ held back ─┤
+///                                                    1/5 fit the temperature, 4/5 judge
+///   corrections   ├──────────── learnt ────────────┤─ judge ─────┤
 /// ```
+/// What the champion has learnt is learnt, what was held back from it stays so, and of what it has never met a share is held
+/// back by the image's digest: see `ImageDigests`. So nothing that judges has been learnt by either, this year or next.
 package struct RetrainingData: Sendable {
-    /// A data set, and how many images of each class its champion was developed on.
+    /// A data set, and what its champion has learnt of it.
     package struct Source: Sendable {
         package let set: Dataset
-        /// As for `Dataset.split(development:)`.
-        package let perClass: Int?
-        /// The champion has learnt all training images of this set: it is judged by the test images instead.
-        package let isLearntWhole: Bool
+        package let learnt: TrainedSet
 
-        package init(set: Dataset, perClass: Int?, isLearntWhole: Bool) {
-            (self.set, self.perClass, self.isLearntWhole) = (set, perClass, isLearntWhole)
-        }
+        package init(set: Dataset, learnt: TrainedSet) { (self.set, self.learnt) = (set, learnt) }
     }
 
     /// All images as one data set: its split `train` has those of the data sets and the corrections, `test` the data
@@ -41,12 +38,15 @@ package struct RetrainingData: Sendable {
     package private(set) var problems: [CorrectionProblem] = []
     package private(set) var notes: [String] = []
 
+    private let digests: ImageDigests?
+
     /// - Parameters:
     ///   - champion: gives the first labels and the images' size.
-    ///   - corrections: labelled with labels of `labels`.
+    ///   - digests: what the champion has learnt, where that is known by image.
     /// - Throws: `DataError` where a data set's images have another size than the champion's.
     package init(
-        name: String, champion: ModelConfiguration, sources: [Source], corrections: CorrectionSet
+        name: String, champion: ModelConfiguration, digests: ImageDigests?, sources: [Source],
+        corrections: CorrectionSet
     ) throws(DataError) {
         let (height, width) = (champion.input.height, champion.input.width)
         for source in sources where source.set.info.height != height || source.set.info.width != width {
@@ -55,46 +55,67 @@ package struct RetrainingData: Sendable {
                 "data set \(source.set.info.name) has images of \(source.set.info.width)×\(source.set.info.height), the "
                     + "model \(champion.name) takes \(width)×\(height): import it with --size \(height)")
         }
+        self.digests = digests
         dataset = Dataset(
             info: Self.info(name, champion, sources.map(\.set.info), corrections.newLabels), splits: [:])
         let places = Dictionary(uniqueKeysWithValues: dataset.info.labels.enumerated().map { ($1, UInt16($0)) })
         var images = LabelledImages(height: height, width: width)
         var test = LabelledImages(height: height, width: width)
         judged = LabelledImages(height: height, width: width)
-        func take(_ more: LabelledImages, of set: Dataset, into all: inout LabelledImages) {
-            all.pixels += more.pixels
-            all.labels += more.labels.map { places[set.info.labels[Int($0)]]! }
-        }
-
         for source in sources {
             let (set, first) = (source.set, images.count)
-            take(try set.images("train"), of: set, into: &images)
-            if let more = set.splits["test"] { take(more, of: set, into: &test) }
-            if source.isLearntWhole, let more = set.splits["test"], more.count > 0 {
-                train += first..<images.count
-                take(more, of: set, into: &judged)
-                origins += [Gate.Image.Origin](repeating: .data, count: more.count)
-                notes.append(
-                    "the champion has learnt all training images of \(set.info.name): its test images judge")
-                continue
+            func take(_ more: LabelledImages, into all: inout LabelledImages) {
+                all.pixels += more.pixels
+                all.labels += more.labels.map { places[set.info.labels[Int($0)]]! }
             }
-            if source.isLearntWhole {
-                notes.append(
-                    "the champion has learnt all images of \(set.info.name): the comparison on them favours it")
-            }
-            let division = try set.split(development: source.perClass)
-            train += division.train.map { first + $0 }
-            for (place, index) in division.development.enumerated() {
-                if place % 5 == 0 {
-                    development.append(first + index)
-                } else {
-                    judge(images, at: first + index, .data)
-                }
-            }
+            take(try set.images("train"), into: &images)
+            if let more = set.splits["test"] { take(more, into: &test) }
+            var spare = LabelledImages(height: height, width: width)
+            if let more = set.splits["test"] { take(more, into: &spare) }
+            try divide(source, images, first, test: spare)
         }
         add(corrections, to: &images, places)
         dataset.splits = ["train": images]
         if test.count > 0 { dataset.splits["test"] = test }
+    }
+
+    /// Of images that the champion has never met, in 256ths: a tenth of a data set's, a fifth of the corrections.
+    private static let shareOfData: UInt64 = 26
+    private static let shareOfCorrections: UInt64 = 51
+
+    /// Divides a data set whose images begin at `first`. Where nothing of it can be held back any more, its test images judge.
+    private mutating func divide(
+        _ source: Source, _ images: LabelledImages, _ first: Int, test: LabelledImages
+    ) throws(DataError) {
+        let set = source.set
+        var heldBack: [Int] = []
+        if let digests {
+            for index in first..<images.count {
+                if digests.isHeldBack(ImageDigests.digest(images, index), share: Self.shareOfData) {
+                    heldBack.append(index)
+                } else {
+                    train.append(index)
+                }
+            }
+        } else if source.learnt.isLearntWhole {
+            train += first..<images.count
+        } else {
+            let division = try set.split(development: source.learnt.perClass)
+            train += division.train.map { first + $0 }
+            heldBack = division.development.map { first + $0 }
+        }
+        for (place, index) in heldBack.enumerated() {
+            if place % 5 == 0 { development.append(index) } else { judge(images, at: index, .data) }
+        }
+        guard heldBack.isEmpty else { return }
+        let unknown = (0..<test.count).filter {
+            !(digests?.learnt.contains(ImageDigests.digest(test, $0)) ?? false)
+        }
+        for index in unknown { judge(test, at: index, .data) }
+        notes.append(
+            unknown.isEmpty
+                ? "the champion has learnt all images of \(set.info.name), and none of them can judge"
+                : "the champion has learnt all training images of \(set.info.name): its test images judge")
     }
 
     private mutating func judge(_ images: LabelledImages, at index: Int, _ origin: Gate.Image.Origin) {
@@ -112,25 +133,19 @@ package struct RetrainingData: Sendable {
         let size = images.imageBytes
         // An image of the data that has been corrected: its old label must not be learnt beside the new one, and what
         // judges must not be learnt at all.
-        var corrected: [[UInt8]: Int] = [:]
-        for (index, _) in set.corrections.enumerated() {
-            corrected[Self.key(set.pixels[index * size..<(index + 1) * size])] = index
-        }
-        let judging = Set(Self.keys(judged))
-        var dropped: Set<Int> = []
-        var skipped: Set<Int> = []
+        let corrected = Set(set.corrections.map(\.digest))
+        var judging: Set<UInt64> = []
         if !corrected.isEmpty {
-            let keys = Self.keys(images)
-            for index in train where corrected[keys[index]] != nil { dropped.insert(index) }
-            let held = Set(development.map { keys[$0] }).union(judging)
-            for (key, index) in corrected where held.contains(key) { skipped.insert(index) }
+            judging = Set((0..<judged.count).map { ImageDigests.digest(judged, $0) })
+            judging.formUnion(development.map { ImageDigests.digest(images, $0) })
+            let before = train.count
+            train.removeAll { corrected.contains(ImageDigests.digest(images, $0)) }
+            relabelled = before - train.count
         }
-        train.removeAll { dropped.contains($0) }
-        relabelled = dropped.count
 
         var learnt: [Int] = []
         for (index, correction) in set.corrections.enumerated() {
-            if skipped.contains(index) {
+            if judging.contains(correction.digest) {
                 problems.append(
                     CorrectionProblem(
                         path: correction.paths[0],
@@ -139,7 +154,7 @@ package struct RetrainingData: Sendable {
             }
             images.pixels += set.pixels[index * size..<(index + 1) * size]
             images.labels.append(places[correction.label]!)
-            if correction.isHeldBack {
+            if (digests ?? ImageDigests()).isHeldBack(correction.digest, share: Self.shareOfCorrections) {
                 judge(images, at: images.count - 1, .corrections)
                 judgingCorrections += 1
             } else {
@@ -153,10 +168,21 @@ package struct RetrainingData: Sendable {
         for _ in 0..<repeats { train += learnt }
     }
 
-    private static func key(_ pixels: ArraySlice<UInt8>) -> [UInt8] { pixels.withUnsafeBytes { Digest.sha256($0) } }
+    /// What the challenger will have learnt: this, and what the champion had where it begins with its weights.
+    package func digests(onTopOf base: ImageDigests?) throws(DataError) -> ImageDigests {
+        let images = try dataset.images("train")
+        var result = ImageDigests()
+        result.learn(images, Set(train))
+        result.holdBack(images, development)
+        result.holdBack(judged, 0..<judged.count)
+        if let base { result.add(base) }
+        return result
+    }
 
-    private static func keys(_ images: LabelledImages) -> [[UInt8]] {
-        (0..<images.count).map { key(images.pixels[$0 * images.imageBytes..<($0 + 1) * images.imageBytes]) }
+    /// Labels for which not one image judges.
+    package var unjudged: [String] {
+        let seen = Set(judged.labels)
+        return dataset.info.labels.enumerated().filter { !seen.contains(UInt16($0.offset)) }.map(\.element)
     }
 
     /// The champion's labels keep their places; those of the data sets that it does not know come next, then those of
@@ -165,10 +191,11 @@ package struct RetrainingData: Sendable {
         _ name: String, _ champion: ModelConfiguration, _ sets: [DatasetInfo], _ newLabels: [String]
     ) -> DatasetInfo {
         var labels = champion.labels
+        var known = Set(labels)
         var groups = champion.superclasses
         var groupOf = champion.superclassOf ?? []
         func add(_ label: String, _ superclass: String?) {
-            guard !labels.contains(label) else { return }
+            guard known.insert(label).inserted else { return }
             labels.append(label)
             guard let names = groups else { return }
             let group = superclass ?? label

@@ -2,15 +2,15 @@ import FoveaData
 import FoveaModels
 import FoveaSystem
 
-/// What a model has learnt of a data set: stands under `training.sets` in its configuration, so that whoever trains it on
-/// knows which images it has never seen.
+/// What a model has learnt of a data set: stands under `training.sets` in its configuration. It is for models without
+/// `ImageDigests`, and says in words what those say by image.
 package struct TrainedSet: Codable, Sendable, Equatable {
     package let name: String
     /// Of the training images with their labels.
     package let sha256: String
     /// Images of each class that were held back, as for `Dataset.split(development:)`.
     package let perClass: Int?
-    /// Nothing was held back.
+    /// Nothing is known to have been held back.
     package let isLearntWhole: Bool
 
     package init(name: String, sha256: String, perClass: Int?, isLearntWhole: Bool) {
@@ -22,15 +22,20 @@ package struct TrainedSet: Codable, Sendable, Equatable {
     }
 
     /// What `champion` has learnt of `set`. Of models that do not say it, it is concluded from the number of their
-    /// development images; where that fits no division, they are taken to have learnt everything.
+    /// development images; where that fits no division, or the data set has changed since, they are taken to have learnt
+    /// everything.
     package init(of set: Dataset, by champion: ModelConfiguration) throws {
         let sha256 = try set.images("train").sha256
         func found(_ perClass: Int?, whole: Bool) -> TrainedSet {
             TrainedSet(name: set.info.name, sha256: sha256, perClass: perClass, isLearntWhole: whole)
         }
         if let sets = try champion.training?["sets"]?.decode([TrainedSet].self) {
-            // A set that it has never met has taught it nothing: any division will do.
-            self = sets.first { $0.sha256 == sha256 || $0.name == set.info.name } ?? found(nil, whole: false)
+            if let same = sets.first(where: { $0.sha256 == sha256 }) {
+                self = same
+            } else {
+                // A set that it has never met has taught it nothing: any division will do.
+                self = found(nil, whole: sets.contains { $0.name == set.info.name })
+            }
             return
         }
         let data = champion.training?["data"]

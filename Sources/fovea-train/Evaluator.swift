@@ -1,6 +1,8 @@
 import Dispatch
+import FoveaData
 import FoveaModels
 import FoveaPipeline
+import FoveaRetraining
 import FoveaSystem
 import Synchronization
 import SystemPackage
@@ -77,6 +79,14 @@ struct Evaluator {
         return try results.withLock { results in
             if let failure = results.failure { throw failure }
             return (results.outcomes.sorted { $0.0 < $1.0 }.flatMap(\.1), seconds)
+        }
+    }
+
+    /// What the model says of images whose labels do not matter.
+    func answers(to images: LabelledImages, title: String) throws -> [Prediction] {
+        try run(EvaluationData(unlabelled: images), title: title).outcomes.map {
+            Prediction(
+                label: configuration.labels[$0.top[0].label], confidence: Double($0.top[0].probability))
         }
     }
 

@@ -10,6 +10,8 @@ import FoveaSystem
 struct Failure: Error {
     let message: String
     let code: Int32
+    /// A checkpoint cannot be gone on from.
+    var isCheckpoint = false
 
     static func usage(_ message: String) -> Failure { Failure(message: message, code: 64) }
     static func data(_ message: String) -> Failure { Failure(message: message, code: 65) }

@@ -37,7 +37,7 @@ struct FolderOfClasses {
                     let bytes = try ImageDecoder.read(descriptor: descriptor.rawValue)
                     pixels += try ImageDecoder.decode(bytes, height: height, width: width).image.pixels
                     labels.append(name.string)
-                    self.names.append("\(name.string)/\(percentEscaped(Array(file.string.utf8)))")
+                    self.names.append("\(FilePath(root: nil, components: name, file).escaped)")
                 } catch {
                     refused.append((path.escaped, "\(error)"))
                 }

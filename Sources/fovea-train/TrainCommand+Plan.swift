@@ -72,7 +72,13 @@ extension TrainCommand {
                         isLearntWhole: division.development.isEmpty
                     ).json
                 ])
-            ])
+            ],
+            files: {
+                var digests = ImageDigests()
+                digests.learn(try dataset.images("train"), division.train)
+                digests.holdBack(try dataset.images("train"), division.development)
+                return digests.files
+            })
     }
 
     /// Leaves out what images of this size cannot have.

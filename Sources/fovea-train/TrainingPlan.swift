@@ -46,7 +46,7 @@ struct TrainingPlan {
     /// What stands beside the figures under `training` in the model's configuration.
     var provenance: [String: JSONValue] = [:]
     /// Further files for the model's folder `training`, by name.
-    var files: [String: [UInt8]] = [:]
+    var files: () throws -> [String: [UInt8]] = { [:] }
 
     /// How many epochs there are is found out by the machine's speed.
     struct Budget {

@@ -142,8 +142,14 @@ struct TrainingRun {
         do {
             try bytes.withUnsafeBytes { try trainer.restore($0) }
         } catch {
-            throw Failure.data("\(plan.resumes?.escaped ?? ""): \(error)")
+            throw checkpointFailure(error)
         }
+    }
+
+    private func checkpointFailure(_ error: any Error) -> Failure {
+        var failure = Failure.data("\(plan.resumes?.escaped ?? ""): \(error)")
+        failure.isCheckpoint = true
+        return failure
     }
 
     /// Bytes of the training images.
@@ -157,7 +163,7 @@ struct TrainingRun {
             do {
                 return try resumed.withUnsafeBytes { try Trainer.settings(of: $0).epochs }
             } catch {
-                throw Failure.data("\(plan.resumes?.escaped ?? ""): \(error)")
+                throw checkpointFailure(error)
             }
         }
         let trial = try Trainer(network, settings: settings)
@@ -276,7 +282,7 @@ struct TrainingRun {
             finished: Date().timeIntervalSince1970)
         return try store.add(
             configuration: model, weights: weights, golden: golden,
-            training: plan.files.merging(try report.files(note: console.note)) { $1 })
+            training: plan.files().merging(try report.files(note: console.note)) { $1 })
     }
 
     /// Parameters as `type`; running statistics always as F32, since their range is the data's.

@@ -275,7 +275,7 @@ struct ModelCommand: ParsableCommand {
                 case .invalidName: 64
                 case .notFound: 66
                 case .busy: 75
-                case nil: 65
+                case .overtaken, nil: 65
                 }
             let reason = sentence("The swap was refused: \(receipt.reason ?? "no reason given")")
             throw Failure(

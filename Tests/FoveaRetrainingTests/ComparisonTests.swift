@@ -2,7 +2,7 @@ import FoveaRetraining
 import Testing
 
 @Suite struct ComparisonTests {
-    private static func answer(_ label: String) -> ModelComparison.Answer { .init(label: label, confidence: 0.5) }
+    private static func answer(_ label: String) -> Prediction { .init(label: label, confidence: 0.5) }
 
     private static let comparison = ModelComparison(
         old: "a@1", new: "a@2",

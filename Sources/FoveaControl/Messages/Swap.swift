@@ -2,8 +2,10 @@
 package struct SwapRequest: Codable, Sendable, Equatable {
     /// `NAME` (its newest version) or `NAME@VERSION`.
     package var model: String
+    /// SHA-256 of the model that must be serving, or the swap is refused; nil replaces any.
+    package var replacing: String?
 
-    package init(model: String) { self.model = model }
+    package init(model: String, replacing: String? = nil) { (self.model, self.replacing) = (model, replacing) }
 }
 
 /// What replacing the serving generation took, or why it was refused.
@@ -42,6 +44,8 @@ package struct SwapReceipt: Codable, Sendable, Equatable {
     package enum Refusal: String, Codable, Sendable {
         case invalidName = "invalid-name"
         case notFound = "not-found"
+        /// Not the model serves that was to be replaced.
+        case overtaken
         /// Another swap is under way, or the daemon is stopping: try again.
         case busy
     }
@@ -104,6 +108,10 @@ extension SwapRequest {
         var writer = JSONWriter(capacity: 64)
         writer.raw("{\"model\":")
         writer.string(model)
+        if let replacing {
+            writer.raw(",\"replacing\":")
+            writer.string(replacing)
+        }
         writer.raw("}")
         return writer.bytes
     }

@@ -126,7 +126,9 @@ struct ControlRouter: Sendable {
                 400, code: "usage", message: "The body must be {\"model\": \"NAME\"} or {\"model\": \"NAME@VERSION\"}.")
         }
         return receipt { dispatcher, reply in
-            if let refusal = dispatcher.refusalOfSwap(to: body.model) { return reply.set(refusal) }
+            if let refusal = dispatcher.refusalOfSwap(to: body.model, replacing: body.replacing) {
+                return reply.set(refusal)
+            }
             dispatcher.beginSwap(to: body.model, reply: reply)
         }
     }
@@ -154,7 +156,7 @@ struct ControlRouter: Sendable {
             case (_, .invalidName): 400
             case (_, .notFound): 404
             case (_, .busy): 503
-            case (_, nil): 409
+            case (_, .overtaken), (_, nil): 409
             }
         return .json(receipt, status: status)
     }

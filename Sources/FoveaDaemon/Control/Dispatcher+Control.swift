@@ -50,11 +50,16 @@ extension Dispatcher {
     // MARK: - Swaps
 
     /// The receipt of a swap that is not worth beginning, with the kind of refusal; nil where it is.
-    func refusalOfSwap(to reference: String) -> SwapReceipt? {
+    ///
+    /// - Parameter replacing: see `SwapRequest.replacing`.
+    func refusalOfSwap(to reference: String, replacing: String? = nil) -> SwapReceipt? {
         do throws(ModelError) {
             let model = try store.resolve(reference)
-            guard let busy else { return nil }
-            return refusal(.busy, busy, model.identifier)
+            if let busy { return refusal(.busy, busy, model.identifier) }
+            guard let replacing, let serving = serving?.identity, serving.sha256 != replacing else { return nil }
+            return refusal(
+                .overtaken, "\(serving.name)@\(serving.version) serves now, and another model was to be replaced",
+                model.identifier)
         } catch {
             let kind: SwapReceipt.Refusal? =
                 switch error.code {

@@ -5,7 +5,8 @@
 //                                            └─ a minute without ─▶ failed/, the image was at fault
 //
 // One image that ends workers says little about the model: it may be the image. Two say enough, for going back costs
-// nothing but the new model. Who goes back is not gone back to: `active.json` then names no model before.
+// nothing but the new model. A week after its swap a model has shown what it can do, and images are what is at fault. Who was
+// left is not gone back to: not by the daemon after a person went back, and not at all after the daemon did.
 
 import FoveaControl
 import FoveaModels
@@ -90,11 +91,15 @@ extension Dispatcher {
     /// How long an image that ended a worker waits for another one to do the same.
     private static let waitingTime = 60_000_000_000
 
+    /// How long after its swap a model may still be left.
+    private static let probation = 7 * 86400.0
+
     /// The model to go back to; nil where there is none, or going back is not wanted.
     private var fallback: ActiveModel.Entry? {
         guard configuration.rollsBack, let active = try? ActiveModel.read(configuration.activeFile),
-            let identity = serving?.identity, active.active.sha256 == identity.sha256,
-            let previous = active.previous, (try? store.resolve("\(previous.name)@\(previous.version)")) != nil
+            let identity = serving?.identity, active.active.sha256 == identity.sha256, !active.isPreviousLeft,
+            active.age < Self.probation, let previous = active.previous,
+            (try? store.resolve("\(previous.name)@\(previous.version)")) != nil
         else { return nil }
         return previous
     }
@@ -109,8 +114,10 @@ extension Dispatcher {
             suspects.append(item)
             return true
         }
+        // What a client sends and sees fail at once is not held against a model.
+        guard case .spool = item.source else { return false }
         generation.health.noteConviction(at: now)
-        guard case .spool = item.source, fallback != nil else { return false }
+        guard fallback != nil else { return false }
         setAside.append((item, now + Self.waitingTime, generation))
         return true
     }

@@ -21,10 +21,16 @@ final class Swap {
     let reply: OneShot<SwapReceipt>?
     /// Monotonic nanoseconds of the switch.
     var switchedAt: Int?
-    /// The daemon goes back by itself.
+    /// The daemon goes back by itself: what it leaves is nothing to go back to, and no measure.
     var isRollback: Bool { receipt.cause != nil }
+    /// Somebody goes back.
+    let goesBack: Bool
 
-    init(new: Generation, old: Generation?, receipt: SwapReceipt, reply: OneShot<SwapReceipt>?) {
+    init(
+        new: Generation, old: Generation?, receipt: SwapReceipt, goesBack: Bool = false,
+        reply: OneShot<SwapReceipt>?
+    ) {
+        self.goesBack = goesBack
         self.new = new
         self.old = old
         self.receipt = receipt
@@ -38,8 +44,11 @@ extension Dispatcher {
     /// - Parameters:
     ///   - reference: `NAME` or `NAME@VERSION`.
     ///   - cause: why the daemon goes back by itself; nil where somebody asked for it.
+    ///   - goesBack: somebody leaves the model that serves.
     ///   - reply: is set in every case.
-    func beginSwap(to reference: String, cause: String? = nil, reply: OneShot<SwapReceipt>?) {
+    func beginSwap(
+        to reference: String, cause: String? = nil, goesBack: Bool = false, reply: OneShot<SwapReceipt>?
+    ) {
         var receipt = SwapReceipt(outcome: .refused, old: serving?.identity)
         receipt.cause = cause
         do throws(ModelError) {
@@ -56,7 +65,7 @@ extension Dispatcher {
             let generation = Generation(number: nextGeneration, identifier: model.identifier, folder: model.folder)
             nextGeneration += 1
             generations.append(generation)
-            swap = Swap(new: generation, old: serving, receipt: receipt, reply: reply)
+            swap = Swap(new: generation, old: serving, receipt: receipt, goesBack: goesBack, reply: reply)
             log.notice("swap to \(model.identifier) begins")
         } catch {
             receipt.reason = "\(error)"
@@ -89,7 +98,7 @@ extension Dispatcher {
                         old: serving?.identity))
                 return
             }
-            beginSwap(to: "\(previous.name)@\(previous.version)", reply: reply)
+            beginSwap(to: "\(previous.name)@\(previous.version)", goesBack: true, reply: reply)
         } catch {
             reply.set(SwapReceipt(outcome: .refused, reason: "\(error)", old: serving?.identity))
         }
@@ -105,7 +114,10 @@ extension Dispatcher {
                 // At a start another model than the active one serves only because that one cannot.
                 var previous = swap.old == nil ? before?.previous : before?.active
                 if previous == entry || swap.isRollback { previous = nil }
-                try ActiveModel(active: entry, previous: previous).write(configuration.activeFile)
+                try ActiveModel(
+                    active: entry, previous: previous, isPreviousLeft: swap.goesBack,
+                    usualConfidence: swap.isRollback ? nil : swap.old?.health.meanConfidence
+                ).write(configuration.activeFile)
             }
         } catch {
             // A swap that a restart would undo is none. At a start there is nothing to keep: better served than not.
@@ -115,8 +127,7 @@ extension Dispatcher {
         for worker in generation.workers { worker.wakeFromIdle() }
         generation.phase = .serving
         serving = generation
-        // A model that gave way for a reason is no measure for its successor.
-        if !swap.isRollback { generation.health.usualConfidence = swap.old?.health.meanConfidence }
+        generation.health.usualConfidence = (try? ActiveModel.read(configuration.activeFile))?.usualConfidence
         releaseSetAside(to: generation)
         swap.old?.phase = .draining
         swap.switchedAt = monotonicNanoseconds()

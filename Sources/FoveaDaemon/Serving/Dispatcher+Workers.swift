@@ -87,6 +87,11 @@ extension Dispatcher {
 
     /// The image is at fault.
     func convict(_ item: Item, _ generation: Generation) {
+        if let last = lastSwap, last.cause != nil, let left = last.old, generation === serving {
+            log.error(
+                "\(item.file.escaped) ends workers of \(generation.identifier) as well: the image is at fault, and "
+                    + "'foveactl model swap \(left)' lets the newer model serve again")
+        }
         decide(
             item,
             failure: WorkerFault(

@@ -60,7 +60,7 @@ package struct ComparisonPage {
             thumbnails[difference.image].map {
                 "<img src=\"data:image/png;base64,\(Data($0).base64EncodedString())\" alt=\"\(name)\">"
             } ?? ""
-        func words(_ answer: ModelComparison.Answer) -> String {
+        func words(_ answer: Prediction) -> String {
             let mark = difference.truth.map { $0 == answer.label ? " class=\"right\"" : " class=\"wrong\"" } ?? ""
             return "<span\(mark)>\(Self.escaped(ModelComparison.words(answer)))</span>"
         }

@@ -2,26 +2,16 @@ import FoveaControl
 
 /// On which images two models give different labels.
 package struct ModelComparison: Codable, Sendable, Equatable {
-    /// What one model says of an image.
-    package struct Answer: Codable, Sendable, Equatable {
-        package let label: String
-        package let confidence: Double
-
-        package init(label: String, confidence: Double) {
-            (self.label, self.confidence) = (label, confidence)
-        }
-    }
-
     /// An image on which they differ.
     package struct Difference: Codable, Sendable, Equatable {
         /// Printable: below the outbox, or as the data set calls it.
         package let image: String
         /// The true label, where it is known.
         package let truth: String?
-        package let old: Answer
-        package let new: Answer
+        package let old: Prediction
+        package let new: Prediction
 
-        package init(image: String, truth: String? = nil, old: Answer, new: Answer) {
+        package init(image: String, truth: String? = nil, old: Prediction, new: Prediction) {
             (self.image, self.truth, self.old, self.new) = (image, truth, old, new)
         }
     }
@@ -89,7 +79,7 @@ package struct ModelComparison: Codable, Sendable, Equatable {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    static func words(_ answer: Answer) -> String { "\(answer.label) \(Figures.percent(answer.confidence))" }
+    static func words(_ answer: Prediction) -> String { "\(answer.label) \(Figures.percent(answer.confidence))" }
 
     private static func padded(_ count: Int) -> String {
         let text = String(count)

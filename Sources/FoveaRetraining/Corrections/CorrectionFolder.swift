@@ -44,19 +44,23 @@ package struct CorrectionFolder: Sendable {
         guard try Files.statusIfPresent(root, followingLinks: true)?.isDirectory == true else { return }
         for name in try names(in: FilePath()) {
             let path = FilePath(root: nil, components: name)
-            guard try Files.status(root.appending(name), followingLinks: true).isDirectory else {
-                if !Self.isDocument(name) { refuse(path, "is not inside the folder of a label") }
-                continue
+            do throws(SystemError) {
+                guard try Files.status(root.appending(name), followingLinks: true).isDirectory else {
+                    if !Self.isDocument(name) { refuse(path, "is not inside the folder of a label") }
+                    continue
+                }
+                guard let label = String(validating: name.bytes, as: UTF8.self) else {
+                    refuse(path, "a label must be UTF-8")
+                    continue
+                }
+                if let problem = Labels.problem(label) {
+                    refuse(path, "cannot be a label: it \(problem)")
+                    continue
+                }
+                try visit(path, label, earlier: hashes)
+            } catch {
+                refuse(path, "\(error)")
             }
-            guard let label = String(validating: name.bytes, as: UTF8.self) else {
-                refuse(path, "a label must be UTF-8")
-                continue
-            }
-            if let problem = Labels.problem(label) {
-                refuse(path, "cannot be a label: it \(problem)")
-                continue
-            }
-            try visit(path, label, earlier: hashes)
         }
     }
 

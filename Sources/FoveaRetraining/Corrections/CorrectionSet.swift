@@ -16,14 +16,12 @@ package struct Correction: Codable, Sendable, Equatable {
     }
 
     package let sha256: String
+    /// `ImageDigests` of its pixels at the model's size: the same picture saved anew has the same.
+    package let digest: UInt64
     package let label: String
     /// Printable, below the folder of corrections; several where the same image lies there more than once.
     package let paths: [String]
     package let earlier: Earlier?
-
-    /// A fifth of all images is held back, always the same: what a challenger is judged by it must never have learnt,
-    /// nor may its champion have, which was a challenger once.
-    package var isHeldBack: Bool { UInt8(sha256.prefix(2), radix: 16)! < 51 }
 }
 
 /// The corrections that can be learnt from, decoded, and what was wrong with the others.
@@ -59,11 +57,7 @@ package struct CorrectionSet: Sendable {
             if labels.count == 1 {
                 candidates.append((files, files[0].label))
             } else {
-                let places = files.map(\.path.escaped).joined(separator: ", ")
-                problems.append(
-                    CorrectionProblem(
-                        path: files[0].path.escaped,
-                        reason: "the same image is corrected to \(labels.count) labels (\(places)): leave one of them"))
+                refuse(files)
             }
         }
 
@@ -77,6 +71,8 @@ package struct CorrectionSet: Sendable {
                 }
             }
         }
+
+        decoded = merged(decoded)
 
         for (label, images) in Dictionary(grouping: decoded, by: \.label).sorted(by: { $0.key < $1.key })
         where !known.contains(label) {
@@ -94,10 +90,40 @@ package struct CorrectionSet: Sendable {
         for image in decoded where usable.contains(image.label) {
             corrections.append(
                 Correction(
-                    sha256: image.files[0].sha256, label: image.label, paths: image.files.map(\.path.escaped),
+                    sha256: image.files[0].sha256, digest: ImageDigests.digest(image.pixels[...]), label: image.label,
+                    paths: image.files.map(\.path.escaped),
                     earlier: try history?.result(sha256: image.files[0].sha256).map(Correction.Earlier.init)))
             pixels += image.pixels
         }
+    }
+
+    /// Files that are one picture, whatever their bytes; and of one picture one label.
+    private mutating func merged(
+        _ images: [(files: [CorrectionFile], label: String, pixels: [UInt8])]
+    ) -> [(files: [CorrectionFile], label: String, pixels: [UInt8])] {
+        var places: [[UInt8]: [Int]] = [:]
+        for (place, image) in images.enumerated() { places[image.pixels, default: []].append(place) }
+        var result: [(files: [CorrectionFile], label: String, pixels: [UInt8])] = []
+        for (place, image) in images.enumerated() {
+            guard let same = places[image.pixels], same[0] == place else { continue }
+            let files = same.flatMap { images[$0].files }
+            if Set(same.map { images[$0].label }).count == 1 {
+                result.append((files, image.label, image.pixels))
+            } else {
+                refuse(files)
+            }
+        }
+        return result
+    }
+
+    private mutating func refuse(_ files: [CorrectionFile]) {
+        let places = files.map(\.path.escaped).joined(separator: ", ")
+        problems.append(
+            CorrectionProblem(
+                path: files[0].path.escaped,
+                reason:
+                    "the same image is corrected to \(Set(files.map(\.label)).count) labels (\(places)): leave one of "
+                    + "them"))
     }
 }
 

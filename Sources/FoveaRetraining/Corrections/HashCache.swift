@@ -18,6 +18,8 @@ package struct HashCache: Sendable, Equatable {
     /// Nanoseconds since 1970: a file changed after this may change again within the clock's grain.
     private let now: Int
 
+    package static func == (left: HashCache, right: HashCache) -> Bool { left.entries == right.entries }
+
     package init() { now = Self.clock() }
 
     /// Reads the file; an empty cache where there is none.
@@ -26,7 +28,7 @@ package struct HashCache: Sendable, Equatable {
         guard let bytes = try? Files.read(path) else { return }
         for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
             let parts = line.split(separator: " ", maxSplits: 5)
-            guard parts.count == 6, parts[0].utf8.count == 64 else { continue }
+            guard parts.count == 6, parts[0].utf8.count == 64, parts[0].allSatisfy(\.isHexDigit) else { continue }
             entries[String(parts[5])] = Entry(
                 stamp: parts[1...4].joined(separator: " "), sha256: String(parts[0]))
         }

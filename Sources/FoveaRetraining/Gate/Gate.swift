@@ -4,33 +4,25 @@ import FoveaControl
 ///
 ///     better   over all held-back images, by more than the error bar
 ///     no worse on the data's images alone, and on the corrections' alone, by more than theirs
-///     no worse calibrated, by more than a point and than chance
+///     learnt   where the data's images alone do not show it to be better: the corrections, beyond chance
+///     no worse calibrated on the data's images, by more than a point and than chance
 ///     no worse at all on a label that is protected
 ///
-/// The parts are looked at by themselves because each can deceive: corrections that are wrong in the same way are
-/// confirmed by those held back of them, and a gain on many images of the data can hide a loss where people care.
+/// The parts are looked at by themselves because each can deceive. Corrections that are wrong in the same way are
+/// confirmed by those held back of them. And corrections are images that the champion got wrong: any other model, though no
+/// better, is right on some of them. How many that are is seen on the data's images that the champion gets wrong.
 package struct Gate: Codable, Sendable, Equatable {
     /// An image that neither model has learnt.
     package struct Image: Sendable {
         package enum Origin: String, Sendable { case data, corrections }
 
-        package struct Answer: Sendable, Equatable {
-            package let label: String
-            package let confidence: Double
-
-            package init(label: String, confidence: Double) {
-                self.label = label
-                self.confidence = confidence
-            }
-        }
-
         package let origin: Origin
         /// The true one.
         package let label: String
-        package let champion: Answer
-        package let challenger: Answer
+        package let champion: Prediction
+        package let challenger: Prediction
 
-        package init(origin: Origin, label: String, champion: Answer, challenger: Answer) {
+        package init(origin: Origin, label: String, champion: Prediction, challenger: Prediction) {
             (self.origin, self.label, self.champion, self.challenger) = (origin, label, champion, challenger)
         }
     }
@@ -38,6 +30,9 @@ package struct Gate: Codable, Sendable, Equatable {
     package let all: PairedComparison
     /// By origin; one without images is left out.
     package let parts: [String: PairedComparison]
+    /// Of the images that the champion gets wrong; nil where there are no data or no corrections to compare.
+    package let learning: Learning?
+    /// On the data's images, where there are any.
     package let calibration: CalibrationComparison
     /// By true label.
     package let classes: [String: PairedComparison]
@@ -56,8 +51,10 @@ package struct Gate: Codable, Sendable, Equatable {
         all = comparison(images)
         parts = Dictionary(grouping: images, by: \.origin.rawValue).mapValues(comparison)
         classes = Dictionary(grouping: images, by: \.label).mapValues(comparison)
+        let (data, corrections) = (parts[Image.Origin.data.rawValue], parts[Image.Origin.corrections.rawValue])
+        learning = data.flatMap { data in corrections.flatMap { Learning(corrections: $0, data: data) } }
         calibration = CalibrationComparison(
-            images.map { image in
+            images.filter { $0.origin == .data || data == nil }.map { image in
                 (
                     (image.champion.confidence, image.champion.label == image.label),
                     (image.challenger.confidence, image.challenger.label == image.label)
@@ -72,10 +69,15 @@ package struct Gate: Codable, Sendable, Equatable {
             let name = origin == Image.Origin.data.rawValue ? "the data's images" : "held-back corrections"
             reasons.append("it is worse on \(name) alone: \(part.words)")
         }
+        if let learning, data?.isBetter != true, !learning.isBeyondChance {
+            reasons.append(
+                "corrections are images that the champion got wrong, and it is right on no more of them than any other model "
+                    + "would be: \(learning.words)")
+        }
         if calibration.isWorse {
             reasons.append(
                 "its confidences are off by \(points(calibration.challenger)) points on the average, the champion's by "
-                    + "\(points(calibration.champion))")
+                    + points(calibration.champion))
         }
         for label in protected {
             guard let part = classes[label] else {

@@ -9,7 +9,8 @@ import SystemPackage
 ///   last.json       what the last finished one has learnt from, so that the same is not done again
 ///   report.md       what it came to; report.json the same for programs
 ///   log.jsonl       a line for each that is finished
-///   run/            the one that is unfinished: plan.json, its corrections as a data set, its checkpoint
+///   run/            the one that is unfinished: plan.json, its corrections as a data set, its checkpoint, the gate's
+///                   verdict.json
 ///   challengers/    a model store with the challenger that is judged, or was found wanting
 /// ```
 package struct RetrainFolder: Sendable {
@@ -25,8 +26,15 @@ package struct RetrainFolder: Sendable {
     package var log: FilePath { path.appending("log.jsonl") }
     package var run: FilePath { path.appending("run") }
     package var plan: FilePath { run.appending("plan.json") }
+    package var verdict: FilePath { run.appending("verdict.json") }
     package var checkpoint: FilePath { run.appending("checkpoint") }
     package var challengers: FilePath { path.appending("challengers") }
+
+    /// Removes what is unfinished; a crash halfway leaves nothing that looks like a plan.
+    package func discardRun() throws(SystemError) {
+        if try Files.statusIfPresent(plan) != nil { try Files.unlink(plan) }
+        try Files.removeTree(run)
+    }
 
     /// The data set of the unfinished run's corrections.
     package static let corrections = "corrections"

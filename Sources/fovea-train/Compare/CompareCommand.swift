@@ -31,7 +31,7 @@ struct CompareCommand: ParsableCommand {
     var data: String?
 
     @Option(help: "With --data: test or train.")
-    var split = "test"
+    var split: String?
 
     @Option(help: ArgumentHelp("Write a page with the images that differ.", valueName: "file"))
     var html: String?
@@ -45,6 +45,7 @@ struct CompareCommand: ParsableCommand {
         guard last == nil || data == nil else {
             throw ValidationError("--last is of the outbox, --data of a data set: give one of them.")
         }
+        guard split == nil || data != nil else { throw ValidationError("--split is a part of --data.") }
         guard last.map({ $0 > 0 }) ?? true else { throw ValidationError("--last must be above 0.") }
         guard (0...1024).contains(threads) else { throw ValidationError("--threads must be from 0 to 1024.") }
     }
@@ -57,7 +58,7 @@ struct CompareCommand: ParsableCommand {
         let source: any ComparedImages =
             try data.map {
                 try LabelledComparison(
-                    $0, split: split, threads: threads == 0 ? processorCount() : threads,
+                    $0, split: split ?? "test", threads: threads == 0 ? processorCount() : threads,
                     console: Console(quiet: common.quiet), configuration)
             } ?? PublishedImages(last ?? 500, configuration)
         for note in source.notes { Console(quiet: common.quiet).note(note) }

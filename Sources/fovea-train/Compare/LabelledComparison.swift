@@ -65,14 +65,11 @@ final class LabelledComparison: ComparedImages {
         )
     }
 
-    private func answers(of model: ComparedModel, to images: LabelledImages) throws -> [ModelComparison.Answer] {
+    private func answers(of model: ComparedModel, to images: LabelledImages) throws -> [Prediction] {
         let evaluator = Evaluator(
             configuration: model.configuration, folder: model.folder, search: configuration.pluginSearch,
             threads: threads, batch: 64, console: console)
-        return try evaluator.run(EvaluationData(unlabelled: images), title: model.name).outcomes.map {
-            .init(
-                label: model.configuration.labels[$0.top[0].label], confidence: Double($0.top[0].probability))
-        }
+        return try evaluator.answers(to: images, title: model.name)
     }
 
     func thumbnail(of image: String, _ model: ComparedModel) -> [UInt8]? {

@@ -1,6 +1,7 @@
 import FoveaControl
 import FoveaModels
 import FoveaNN
+import FoveaRetraining
 import FoveaSystem
 import SystemPackage
 
@@ -68,10 +69,16 @@ struct Champion {
     /// What divides its logits.
     var temperature: Double { configuration.chain.last?.parameters["temperature"]?.double ?? 1 }
 
-    /// The settings that it was trained with; those that its version of Fovea did not have are the defaults.
-    var settings: TrainingSettings {
+    /// What it has learnt by image, where it says so.
+    var digests: ImageDigests? { ImageDigests(model: model.folder) }
+
+    /// The settings that training from scratch had, its own or those of the model at the beginning of its line; those that
+    /// its version of Fovea did not have are the defaults.
+    var recipe: TrainingSettings {
         get throws {
-            guard let recorded = configuration.training?["settings"] else { return TrainingSettings() }
+            guard let recorded = configuration.training?["recipe"] ?? configuration.training?["settings"] else {
+                return TrainingSettings()
+            }
             do {
                 return try JSONValue(encoding: TrainingSettings()).merging(recorded).decode()
             } catch {

@@ -2,12 +2,13 @@ import FoveaNN
 
 /// Training on from weights that are good already.
 enum FineTuning {
-    /// Of the champion's learning rates: enough to learn what is new, too little to forget.
+    /// Of the recipe's learning rates: enough to learn what is new, too little to forget.
     static let share = 0.25
 
-    /// - Parameter settings: what the champion was trained with.
-    static func settings(_ settings: TrainingSettings, epochs: Int) -> TrainingSettings {
-        var settings = settings
+    /// - Parameter recipe: what the champion, or the first model of its line, was trained from scratch with: rates do not
+    ///   shrink from night to night.
+    static func settings(_ recipe: TrainingSettings, epochs: Int) -> TrainingSettings {
+        var settings = recipe
         settings.epochs = epochs
         settings.learningRate *= share
         settings.muonLearningRate *= share

@@ -1,5 +1,6 @@
 import CLinux
 import FoveaControl
+import FoveaHistory
 import FoveaModels
 import FoveaSystem
 import Glibc
@@ -10,31 +11,55 @@ import SystemPackage
 struct Promotion {
     let configuration: Configuration
 
-    /// How it was done.
-    enum Way { case swapped(SwapReceipt), atNextStart }
+    /// What came of it.
+    enum Outcome {
+        case serves
+        /// No daemon runs: from its next start on.
+        case atNextStart
+        /// Another model than the champion serves meanwhile.
+        case overtaken(String)
+        /// The daemon does not take it, for good.
+        case refused(String)
+    }
 
-    /// - Throws: `Failure` where the daemon refuses; the old model serves on.
-    func promote(_ model: ModelIdentifier, sha256: String, over champion: ActiveModel.Entry) throws -> Way {
+    /// - Throws: `Failure` where it may go another time.
+    func promote(_ model: ActiveModel.Entry, over champion: ActiveModel.Entry) throws -> Outcome {
+        let name = "\(model.name)@\(model.version)"
         let client = ControlClient(socket: configuration.socket, timeout: .seconds(600))
-        do {
+        do throws(ControlError) {
             let answer = try client.request(
-                "POST", Routes.swap, body: Array(SwapRequest(model: model.description).json))
-            let receipt = try ControlClient.decode(answer.body, as: SwapReceipt.self)
-            guard receipt.outcome == .switched else {
-                throw Failure(
-                    message: "the daemon refuses \(model): \(receipt.reason ?? "no reason given"); \(champion.name)@"
-                        + "\(champion.version) serves on, and `foveactl model swap \(model)` tries again",
-                    code: receipt.refusal == .busy ? 75 : 65)
+                "POST", Routes.swap, body: Array(SwapRequest(model: name, replacing: champion.sha256).json))
+            guard let receipt = try? ControlClient.decode(answer.body, as: SwapReceipt.self) else {
+                throw ControlClient.refusal(answer)
             }
-            return .swapped(receipt)
-        } catch ControlError.unreachable {
-            try write(model, sha256: sha256, over: champion)
-            return .atNextStart
+            switch (receipt.outcome, receipt.refusal) {
+            case (.switched, _):
+                guard receipt.new?.sha256 == model.sha256 else {
+                    throw .broken("another model called \(name) serves: the daemon has other folders")
+                }
+                return .serves
+            case (.refused, .overtaken): return .overtaken(receipt.reason ?? "another model serves")
+            case (.refused, nil): return .refused(receipt.reason ?? "no reason given")
+            case (.refused, .busy):
+                throw .refused(
+                    503, .init(code: "busy", message: "The daemon does not swap now: \(receipt.reason ?? "")"))
+            case (.refused, .notFound), (.refused, .invalidName):
+                throw .refused(
+                    404,
+                    .init(
+                        code: "not-found", message: "The daemon at \(configuration.socket.escaped) does not know it",
+                        hint: "It has other folders: give both the same configuration."))
+            }
+        } catch {
+            if case .unreachable = error { return try write(model, name, over: champion) }
+            throw Failure(message: "\(name) is better and does not serve yet: \(error)", code: error.exitCode)
         }
     }
 
     /// Only while no daemon runs on this state folder, which holds its lock.
-    private func write(_ model: ModelIdentifier, sha256: String, over champion: ActiveModel.Entry) throws {
+    private func write(
+        _ model: ActiveModel.Entry, _ name: String, over champion: ActiveModel.Entry
+    ) throws -> Outcome {
         let folder = try Files.open(configuration.state, O_RDONLY | O_DIRECTORY)
         defer { try? folder.close() }
         do {
@@ -42,10 +67,13 @@ struct Promotion {
         } catch {
             throw Failure(
                 message: "a daemon works on \(configuration.state.escaped) but does not answer at "
-                    + "\(configuration.socket.escaped): `foveactl model swap \(model)` lets the challenger serve",
+                    + "\(configuration.socket.escaped): `foveactl model swap \(name)` lets the challenger serve",
                 code: 75)
         }
-        try ActiveModel(active: ActiveModel.Entry(model, sha256: sha256), previous: champion)
+        let usual = try? HistoryReader(state: configuration.state)?.meanConfidence(
+            of: "\(champion.name)@\(champion.version)", last: 200)
+        try ActiveModel(active: model, previous: champion, usualConfidence: usual ?? nil)
             .write(configuration.activeFile)
+        return .atNextStart
     }
 }

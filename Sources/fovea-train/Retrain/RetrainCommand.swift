@@ -13,7 +13,8 @@ struct RetrainCommand: ParsableCommand {
             What it learns from, and for how long, stands under `retrain` in the configuration. It runs at idle priority, one \
             at a time; stopped or out of time it goes on at the next call. Exit codes: 0 a better model serves, 10 the \
             challenger was not better and the old one serves on, 11 there is nothing new to learn from, 12 the challenger is \
-            better and waits for `foveactl model swap`; others say that it failed, 75 that it goes on at the next call.
+            better and waits for `foveactl model swap`; others say that it failed, 65 also that the daemon refused the challenger, \
+            75 that it goes on at the next call. With --dry-run 0 says that there is something to do.
             """)
 
     @Option(help: ArgumentHelp("The longest time for it, instead of retrain.budget.", valueName: "time"))
@@ -27,6 +28,9 @@ struct RetrainCommand: ParsableCommand {
 
     @Flag(help: "Retrain although data and settings are those of the last time.")
     var force = false
+
+    @Flag(help: "Give up a retraining that is unfinished, and begin anew.")
+    var restart = false
 
     @Flag(help: "For cron: the report as text, and nothing at all where there is nothing new.")
     var mail = false
@@ -66,6 +70,10 @@ struct RetrainCommand: ParsableCommand {
 /// What a retraining came to.
 enum RetrainOutcome: String, Codable {
     case promoted, kept, nothingNew = "nothing-new", better
+    /// By the daemon: its golden set, its sandbox.
+    case refused
+    /// The training came to nothing.
+    case failed
 
     var code: Int32 {
         switch self {
@@ -73,6 +81,7 @@ enum RetrainOutcome: String, Codable {
         case .kept: 10
         case .nothingNew: 11
         case .better: 12
+        case .refused, .failed: 65
         }
     }
 }

@@ -6,43 +6,39 @@ import FoveaSystem
 /// What happened, as a line for logs, as text that can be mailed, and as JSON.
 struct RetrainReport {
     let plan: RetrainPlan
-    let champion: Champion
-    let challenger: ModelStore.Model
-    let data: RetrainingData
     let gate: Gate
-    let seconds: Double
-    var removed: [ModelIdentifier]
-    var outcome = RetrainOutcome.kept
-    var challengerIsStored = false
-    var way: Promotion.Way?
+    let outcome: RetrainOutcome
+    let challenger: ModelStore.Model
+    /// It is in the store, not only among the challengers.
+    let isStored: Bool
+    /// A sentence on how it ended.
+    let remark: String?
+    let removed: [ModelIdentifier]
+    let finished = Timestamp.now()
 
-    private var names: (champion: String, challenger: String) {
-        ("\(plan.champion.name)@\(plan.champion.version)", challenger.identifier.description)
-    }
+    private var old: String { plan.championName }
+    private var new: String { challenger.identifier.description }
 
     /// One line: what serves, and why.
     var line: String {
-        let (old, new) = names
         let verdict =
             switch outcome {
-            case .promoted: "promoted \(new) over \(old)"
-            case .better: "\(new) is better than \(old) and waits for `foveactl model swap \(new)`"
-            case .kept, .nothingNew:
+            case .promoted: "promoted \(new) over \(old): \(gate.all.words)"
+            case .better:
+                "\(new) is better than \(old) and waits for `foveactl model swap \(new)`: \(gate.all.words)"
+            case .refused: "kept \(old), though the challenger is better: \(remark ?? "")"
+            case .kept, .nothingNew, .failed:
                 "kept \(old); the challenger is not promoted: \(gate.reasons.joined(separator: "; "))"
             }
-        let figures = outcome == .kept ? "" : ": \(gate.all.words)"
-        return "\(verdict)\(figures); \(corrections), \(Units.show(seconds: seconds))"
+        return "\(verdict); \(corrections), \(Units.show(seconds: finished.seconds(since: plan.begun)))"
     }
 
-    private var corrections: String {
-        "\(Figures.grouped(data.learntCorrections)) corrections learnt"
-    }
+    private var corrections: String { "\(Figures.grouped(plan.facts.learntCorrections)) corrections learnt" }
 
     /// Markdown that reads well as plain text.
     var text: String {
-        let (old, new) = names
         var lines = ["# Retraining of \(old), \(plan.begun)", "", "\(line).", ""]
-        if case .atNextStart = way { lines += ["No daemon is running: \(new) serves from its next start on.", ""] }
+        if let remark, outcome != .refused { lines += [remark, ""] }
         lines += [
             "| compared on | images | \(old) | \(new) | difference | gained | lost | p |",
             "|---|---|---|---|---|---|---|---|", row("all held back", gate.all),
@@ -50,23 +46,31 @@ struct RetrainReport {
         for (part, comparison) in gate.parts.sorted(by: { $0.key > $1.key }) {
             lines.append(row(part == "data" ? "of the data sets" : "corrections", comparison))
         }
+        lines.append("")
+        if let learning = gate.learning {
+            lines += [
+                "Of those that \(old) gets wrong, \(new) gets right \(Figures.percent(learning.corrections)) of the "
+                    + "corrections and \(Figures.percent(learning.data)) of the data sets' images.", "",
+            ]
+        }
         lines += [
-            "",
             "Expected calibration error: \(Figures.percent(gate.calibration.champion, decimals: 2)) → "
                 + "\(Figures.percent(gate.calibration.challenger, decimals: 2)) (difference from "
                 + "\(Units.decimals(100 * gate.calibration.low, 2)) to \(Units.decimals(100 * gate.calibration.high, 2)) points).",
             "",
         ]
         lines += classes
-        lines += ["## Learnt from", ""]
-        lines.append(
-            "- \(Figures.grouped(Set(data.train).count)) images: \(data.dataset.info.source), \(corrections), "
-                + "\(data.judgingCorrections) more held back to judge by")
+        let facts = plan.facts
+        lines += [
+            "## Learnt from", "",
+            "- \(Figures.grouped(facts.images)) images: \(facts.source); \(corrections), "
+                + "\(Figures.grouped(facts.judgingCorrections)) more held back to judge by",
+        ]
         if !plan.newLabels.isEmpty { lines.append("- new labels: \(plan.newLabels.joined(separator: ", "))") }
-        if data.relabelled > 0 {
-            lines.append("- \(data.relabelled) images of the data sets have the label of their correction now")
+        if facts.relabelled > 0 {
+            lines.append("- \(facts.relabelled) images of the data sets have the label of their correction now")
         }
-        lines += data.notes.map { "- \($0)" }
+        lines += facts.notes.map { "- \($0)" }
         if !plan.problems.isEmpty {
             lines += ["", "## Not learnt from", ""]
             lines += plan.problems.map { "- `\($0.path)`: \($0.reason)" }
@@ -74,19 +78,18 @@ struct RetrainReport {
         if !removed.isEmpty {
             lines += ["", "Removed old versions: \(removed.map(\.description).joined(separator: ", "))."]
         }
-        lines += ["", "## What to do", ""]
+        return (lines + ["", "## What to do", "", advice]).joined(separator: "\n") + "\n"
+    }
+
+    private var advice: String {
         switch outcome {
         case .promoted:
-            lines.append(
-                "Nothing. `foveactl model rollback` goes back, `foveactl model compare \(old) \(new)` shows what changed."
-            )
-        case .better: lines.append("`foveactl model swap \(new)` lets the challenger serve.")
-        case .kept, .nothingNew:
-            lines.append(
-                "The challenger is in `\(challenger.folder.escaped)` until the next retraining; "
-                    + "`foveactl model compare \(old) \(challenger.folder.escaped)` shows where the two differ.")
+            "Nothing. `foveactl model rollback` goes back, `foveactl model compare \(old) \(new)` shows what changed."
+        case .better: "`foveactl model swap \(new)` lets the challenger serve."
+        case .kept, .nothingNew, .failed, .refused:
+            "The challenger is in `\(challenger.folder.escaped)` until the next retraining; "
+                + "`foveactl model compare \(old) \(challenger.folder.escaped)` shows where the two differ."
         }
-        return lines.joined(separator: "\n") + "\n"
     }
 
     private func row(_ name: String, _ comparison: PairedComparison) -> String {
@@ -99,11 +102,15 @@ struct RetrainReport {
             + "| \(comparison.lost) | \(Units.decimals(comparison.p, 4)) |"
     }
 
-    /// The labels that changed most, where that is more than a coin would do.
+    /// The labels that changed more than a coin would.
     private var classes: [String] {
         let changed = gate.classes.filter { $0.value.p < 0.05 }
         guard !changed.isEmpty else { return [] }
-        var lines = ["| label | images | before | after | gained | lost |", "|---|---|---|---|---|---|"]
+        var lines = [
+            "Labels that changed with p < 0.05; of \(gate.classes.count) about "
+                + "\(Units.decimals(0.05 * Double(gate.classes.count), 0)) would by chance:", "",
+            "| label | images | before | after | gained | lost |", "|---|---|---|---|---|---|",
+        ]
         for (label, part) in changed.sorted(by: { ($1.value.difference, $0.key) < ($0.value.difference, $1.key) }) {
             lines.append(
                 "| \(label) | \(part.images) | \(Figures.percent(part.champion)) | \(Figures.percent(part.challenger)) | "
@@ -113,21 +120,21 @@ struct RetrainReport {
     }
 
     var json: JSONValue {
-        let (old, new) = names
+        let facts = plan.facts
         var members: [String: JSONValue] = [
             "schema": .string("fovea.retraining/1"), "id": .string(plan.id),
-            "begun": .string(plan.begun.description), "seconds": .number(seconds),
+            "begun": .string(plan.begun.description),
+            "seconds": .number(finished.seconds(since: plan.begun)),
             "outcome": .string(outcome.rawValue), "champion": .string(old), "challenger": .string(new),
-            "challengerFolder": .string(challengerIsStored ? "" : challenger.folder.escaped),
-            "images": .int(Set(data.train).count), "corrections": .int(data.learntCorrections),
-            "judgingCorrections": .int(data.judgingCorrections), "relabelled": .int(data.relabelled),
+            "challengerFolder": .string(challenger.folder.escaped),
+            "images": .int(facts.images), "corrections": .int(facts.learntCorrections),
+            "judgingCorrections": .int(facts.judgingCorrections), "relabelled": .int(facts.relabelled),
             "newLabels": .array(plan.newLabels.map(JSONValue.string)),
             "removed": .array(removed.map { .string($0.description) }),
-            "line": .string(line),
+            "line": .string(line), "remark": remark.map(JSONValue.string) ?? .null,
         ]
         members["gate"] = try? JSONValue(encoding: gate)
         members["problems"] = try? JSONValue(encoding: plan.problems)
-        members["protected"] = nil
         return .object(members)
     }
 }

@@ -1,16 +1,15 @@
 // A retraining from the corrections to a model that serves, or a report that says why not:
 //
-//     scan corrections ─ unchanged? ─▶ nothing new
-//          └─ plan, with the corrections' pixels, on disk ─ train (stops, goes on) ─▶ challenger ─ gate ─┬─▶ store ─ swap
-//                                                                                                        └─▶ report
+//     Material: what there is ─ unchanged? ─▶ nothing new
+//        └─ plan on disk, with the corrections' pixels ─ train ─▶ challenger ─ judge ─▶ verdict on disk
+//                                                                                         └─ store ─ swap ─ report
 //
-// Whatever ends it, the next call goes on where it was: the plan is written once, the checkpoint now and then, and a
-// challenger that is finished is found by the plan's id.
+// Whatever ends it, the next call goes on where it was. Up to the verdict that is the plan and the checkpoint; after it each
+// step can be done again: a challenger in the store is known by the plan's id, and so is one that serves.
 
 import FoundationEssentials
 import FoveaControl
 import FoveaData
-import FoveaHistory
 import FoveaModels
 import FoveaNN
 import FoveaRetraining
@@ -24,7 +23,8 @@ struct Retraining {
     private let configuration: Configuration
     private let folder: RetrainFolder
     private let store: ModelStore
-    private let begin = ContinuousClock.now
+    private var challengers: ModelStore { ModelStore(bundled: nil, trained: folder.challengers) }
+    private var threads: Int { command.threads == 0 ? processorCount() : command.threads }
 
     init(_ command: RetrainCommand) throws {
         self.command = command
@@ -32,243 +32,143 @@ struct Retraining {
         configuration = try command.common.load()
         folder = RetrainFolder(state: configuration.state)
         store = configuration.store()
+        guard !configuration.retrain.data.isEmpty else {
+            throw Failure(
+                message:
+                    "retrain.data names no data set: without images of all labels nothing shows that they were not "
+                    + "forgotten", code: 78)
+        }
     }
 
     func run() throws -> RetrainOutcome {
-        if command.dryRun { return try rehearse() }
+        let material = RetrainMaterial(configuration, folder, seed: command.seed, console: console)
+        if command.dryRun { return try material.rehearse(Champion(configuration, store), json: command.common.json) }
         try Files.makeDirectories(folder.path)
         guard let lock = try Files.lock(folder.lock) else {
             throw Failure.tryAgain("another retraining is running on \(configuration.state.escaped): wait for it")
         }
         defer { try? lock.close() }
+        if command.restart { try folder.discardRun() }
 
         let champion = try Champion(configuration, store)
-        var plan = try RetrainPlan.read(folder)
-        if let unfinished = plan, unfinished.champion != champion.entry {
-            console.note(
-                "the unfinished retraining of \(unfinished.champion.name)@\(unfinished.champion.version) is given up: "
-                    + "\(champion.model.identifier) serves now")
-            try Files.removeTree(folder.run)
-            plan = nil
+        if let plan = try unfinished(), let verdict = RetrainVerdict.read(folder.verdict), isOf(plan, champion.model) {
+            // Ended between the swap and the report.
+            return try conclude(plan, verdict.gate, .promoted, challenger: champion.model)
         }
-        if let plan {
+        if let (plan, data) = try resumed(champion) {
             console.note("going on with the retraining of \(plan.begun)")
-        } else {
-            guard let material = try gather(champion) else { return nothingNew(champion) }
-            plan = try begin(material, champion)
+            return try finish(plan, data, champion)
         }
-        return try finish(plan!, champion)
-    }
-
-    // MARK: - What there is to learn
-
-    /// What a new retraining would learn from.
-    private struct Material {
-        let fingerprint: String
-        let sources: [(data: String, set: Dataset, learnt: TrainedSet)]
-        let corrections: CorrectionSet
-    }
-
-    /// - Returns: nil where nothing has changed since the last retraining, or nothing was corrected yet.
-    private func gather(_ champion: Champion) throws -> Material? {
-        let cache = HashCache(folder.hashes)
-        let scan = try CorrectionFolder(configuration.corrections, hashes: cache)
-        if !command.dryRun && scan.cache != cache { try scan.cache.write(folder.hashes) }
-        let fingerprint = try self.fingerprint(scan)
-        let serving = champion.model.identifier.description
-        if let last = LastRetraining.read(folder.last), !command.force, last.fingerprint == fingerprint,
-            [last.champion, last.challenger].contains(serving)
-        {
-            return nil
+        switch try material.gather(champion, force: command.force) {
+        case .nothingNew(let problems): return nothingNew(champion, problems)
+        case .some(let found):
+            let data = try material.data(found, champion)
+            let plan = try material.plan(found, data, champion, threads: threads)
+            return try finish(plan, data, champion)
         }
-        var sources: [(data: String, set: Dataset, learnt: TrainedSet)] = []
-        for data in configuration.retrain.data {
-            let imported = try DataSource.open(
-                data, datasets: configuration.datasets,
-                options: ImportOptions(size: champion.configuration.input.height))
-            for file in imported.refused.prefix(5) { console.note("left out: \(file.path): \(file.reason)") }
-            sources.append(
-                (data, imported.dataset, try TrainedSet(of: imported.dataset, by: champion.configuration)))
+    }
+
+    // MARK: - What was begun
+
+    /// The plan of an unfinished retraining; nil where there is none that can be read.
+    private func unfinished() throws -> RetrainPlan? {
+        do {
+            return try RetrainPlan.read(folder)
+        } catch {
+            return try giveUp("its plan cannot be read: \(error)")
         }
-        let decoder = SandboxedDecoder(
-            configuration.corrections, height: champion.configuration.input.height,
-            width: champion.configuration.input.width, limits: configuration.limits)
-        let known = Set(champion.configuration.labels).union(sources.flatMap { $0.set.info.labels })
-        let corrections = try CorrectionSet(
-            scan, known: known, fewest: configuration.retrain.fewest,
-            history: try HistoryReader(state: configuration.state), decode: decoder.decode)
-        let hasNewData = try sources.contains { try !hasLearnt($0.set, champion) }
-        guard
-            !corrections.corrections.isEmpty || hasNewData || command.force
-                || configuration.retrain.start == .scratch
-        else {
-            for problem in corrections.problems { console.alert("not learnt from: \(problem.path): \(problem.reason)") }
-            return nil
+    }
+
+    private func giveUp<T>(_ reason: String) throws -> T? {
+        console.note("the unfinished retraining is given up, \(reason)")
+        try folder.discardRun()
+        return nil
+    }
+
+    /// An unfinished retraining with its data; nil where there is none that still makes sense.
+    private func resumed(_ champion: Champion) throws -> (RetrainPlan, RetrainingData)? {
+        guard let plan = try unfinished() else { return nil }
+        guard plan.champion == champion.entry else {
+            return try giveUp("\(champion.model.identifier) serves now instead of \(plan.championName)")
         }
-        return Material(fingerprint: fingerprint, sources: sources, corrections: corrections)
-    }
-
-    private func hasLearnt(_ set: Dataset, _ champion: Champion) throws -> Bool {
-        let training = champion.configuration.training
-        let sha256 = try set.images("train").sha256
-        if let sets = try training?["sets"]?.decode([TrainedSet].self) {
-            return sets.contains { $0.sha256 == sha256 }
-        }
-        return training?["data"]?["name"]?.string == set.info.name
-    }
-
-    /// One number for the corrections, the data sets and the settings, found without reading any image that is known.
-    private func fingerprint(_ scan: CorrectionFolder) throws -> String {
-        let settings = configuration.retrain
-        var lines = [
-            "corrections \(scan.fingerprint)",
-            "settings \(settings.start.rawValue) \(settings.epochs) \(settings.preset) \(settings.fewest) "
-                + "\(settings.protected.joined(separator: "/")) \(command.seed)",
-        ]
-        for data in settings.data {
-            lines.append("data \(data) \(try DataSource.find(data, datasets: configuration.datasets).stamp())")
-        }
-        return hexadecimal(Digest.sha256(Array(lines.joined(separator: "\n").utf8)))
-    }
-
-    private func nothingNew(_ champion: Champion) -> RetrainOutcome {
-        let text = "nothing new to learn from: \(champion.model.identifier) serves on"
-        if command.common.json {
-            Console.write(
-                JSONValue.object([
-                    "schema": .string("fovea.retraining/1"), "outcome": .string(RetrainOutcome.nothingNew.rawValue),
-                    "champion": .string(champion.model.identifier.description),
-                ]).text + "\n", to: 1)
-        } else {
-            console.note("retrain: \(text)")
-        }
-        return .nothingNew
-    }
-
-    private func data(_ material: Material, _ champion: Champion) throws -> RetrainingData {
-        try RetrainingData(
-            name: champion.configuration.name, champion: champion.configuration,
-            sources: material.sources.map {
-                .init(set: $0.set, perClass: $0.learnt.perClass, isLearntWhole: $0.learnt.isLearntWhole)
-            }, corrections: material.corrections)
-    }
-
-    // MARK: - Planning
-
-    /// Writes the plan.
-    private func begin(_ material: Material, _ champion: Champion) throws -> RetrainPlan {
-        let data = try data(material, champion)
-        let corrections = material.corrections
-        let plan = RetrainPlan(
-            id: String(UInt64.random(in: .min ... .max), radix: 36), begun: .now(), champion: champion.entry,
-            start: configuration.retrain.start.rawValue, fingerprint: material.fingerprint,
-            sources: try material.sources.map {
-                .init(
-                    data: $0.data, name: $0.set.info.name, sha256: try $0.set.images("train").sha256,
-                    perClass: $0.learnt.perClass, isLearntWhole: $0.learnt.isLearntWhole)
-            },
-            corrections: corrections.corrections, newLabels: corrections.newLabels,
-            problems: corrections.problems + data.problems, settings: try settings(champion, data),
-            preset: configuration.retrain.start == .scratch ? configuration.retrain.preset : nil)
-        let places = Dictionary(uniqueKeysWithValues: data.dataset.info.labels.enumerated().map { ($1, UInt16($0)) })
-        try plan.save(
-            folder,
-            pixels: LabelledImages(
-                height: data.judged.height, width: data.judged.width, pixels: corrections.pixels,
-                labels: corrections.corrections.map { places[$0.label]! }), labels: data.dataset.info.labels)
-        return plan
-    }
-
-    private func settings(_ champion: Champion, _ data: RetrainingData) throws -> TrainingSettings {
-        var settings: TrainingSettings
-        switch configuration.retrain.start {
-        case .scratch:
-            guard let preset = Preset.all[configuration.retrain.preset] else {
-                throw Failure(
-                    message: "retrain.preset '\(configuration.retrain.preset)': there is no such preset; there are "
-                        + "\(Preset.names)", code: 78)
+        do {
+            var sources: [RetrainingData.Source] = []
+            for source in plan.sources {
+                let set = try DataSource.open(
+                    source.data, datasets: configuration.datasets,
+                    options: ImportOptions(size: champion.configuration.input.height)
+                ).dataset
+                guard try set.images("train").sha256 == source.learnt.sha256 else {
+                    return try giveUp("\(source.data) has changed since it began")
+                }
+                sources.append(.init(set: set, learnt: source.learnt))
             }
-            settings = preset.settings
-            settings.warmup = preset.warmup * Double(settings.epochs)
-            let side = min(data.judged.height, data.judged.width)
-            settings.sizes = settings.sizes.filter { $0.side < side }
-        case .champion:
-            settings = FineTuning.settings(try champion.settings, epochs: configuration.retrain.epochs)
+            let data = try RetrainingData(
+                name: champion.configuration.name, champion: champion.configuration, digests: champion.digests,
+                sources: sources,
+                corrections: CorrectionSet(
+                    restoring: plan.corrections, pixels: try plan.pixels(folder), newLabels: plan.newLabels))
+            return (plan, data)
+        } catch {
+            return try giveUp("\(error)")
         }
-        settings.batch = min(settings.batch, max(16, data.train.count / 8))
-        settings.patience = 0
-        settings.seed = command.seed
-        settings.threads = command.threads == 0 ? processorCount() : command.threads
-        return settings
+    }
+
+    /// Whether a model is this plan's challenger.
+    private func isOf(_ plan: RetrainPlan, _ model: ModelStore.Model) -> Bool {
+        (try? store.configuration(of: model))?.training?["retraining"]?.string == plan.id
     }
 
     // MARK: - From the plan to the outcome
 
-    private func finish(_ plan: RetrainPlan, _ champion: Champion) throws -> RetrainOutcome {
-        let data = try restoredData(plan, champion)
-        for note in data.notes { console.note(note) }
+    private func finish(
+        _ plan: RetrainPlan, _ data: RetrainingData, _ champion: Champion
+    ) throws -> RetrainOutcome {
+        for note in plan.facts.notes { console.note(note) }
         for problem in plan.problems { console.note("not learnt from: \(problem.path): \(problem.reason)") }
-        let challengers = ModelStore(bundled: nil, trained: folder.challengers)
-        let challenger = try finished(plan, challengers) ?? train(plan, champion, data, challengers)
-
-        let gate = try compare(champion, challenger, data)
-        var report = RetrainReport(
-            plan: plan, champion: champion, challenger: challenger, data: data, gate: gate,
-            seconds: Timestamp.now().seconds(since: plan.begun), removed: [])
-        var outcome = RetrainOutcome.kept
-        if gate.isPassed {
-            let model = try adopt(challenger)
-            outcome = .better
-            report.challengerIsStored = true
-            if !command.noPromote {
-                let sha256 = try ModelFolder.verify(model.folder).sha256
-                report.way = try Promotion(configuration: configuration).promote(
-                    model.identifier, sha256: sha256, over: plan.champion)
-                outcome = .promoted
-            }
-            report.removed = try keepHouse(model.identifier.name)
+        let challenger: ModelStore.Model
+        do {
+            challenger = try challengers.list().first { isOf(plan, $0) } ?? train(plan, champion, data)
+        } catch let divergence as Divergence {
+            try remember(plan, .failed, challenger: nil)
+            throw Failure.data(
+                "\(divergence). This is not tried again before data or settings change; `foveactl retrain --force` does"
+            )
         }
-        report.outcome = outcome
-        try conclude(report, plan, challenger)
-        return outcome
-    }
-
-    private func restoredData(_ plan: RetrainPlan, _ champion: Champion) throws -> RetrainingData {
-        var sources: [RetrainingData.Source] = []
-        for source in plan.sources {
-            let set = try DataSource.open(
-                source.data, datasets: configuration.datasets,
-                options: ImportOptions(size: champion.configuration.input.height)
-            ).dataset
-            guard try set.images("train").sha256 == source.sha256 else {
-                throw Failure.data(
-                    "\(source.data) has changed since the retraining began: remove \(folder.run.escaped) to begin anew")
-            }
-            sources.append(.init(set: set, perClass: source.perClass, isLearntWhole: source.isLearntWhole))
+        var verdict = RetrainVerdict.read(folder.verdict)
+        if verdict == nil {
+            let found = RetrainVerdict(
+                gate: try judge(champion, challenger, data), version: challenger.identifier.version)
+            try Files.replace(folder.verdict, with: JSONText.pretty(found))
+            verdict = found
         }
-        let corrections = CorrectionSet(
-            restoring: plan.corrections, pixels: try plan.pixels(folder), newLabels: plan.newLabels)
-        return try RetrainingData(
-            name: champion.configuration.name, champion: champion.configuration, sources: sources,
-            corrections: corrections)
-    }
-
-    /// The challenger of this plan, where it was finished before.
-    private func finished(_ plan: RetrainPlan, _ challengers: ModelStore) throws -> ModelStore.Model? {
-        for model in try challengers.list() + store.list() {
-            let training = try challengers.configuration(of: model).training
-            if training?["retraining"]?.string == plan.id { return model }
+        guard let gate = verdict?.gate, gate.isPassed else {
+            return try conclude(plan, verdict!.gate, .kept, challenger: challenger)
         }
-        return nil
+        try nameChampion(plan)
+        let model = try store.list().first { isOf(plan, $0) } ?? adopt(challenger)
+        if command.noPromote { return try conclude(plan, gate, .better, challenger: model) }
+        let entry = ActiveModel.Entry(model.identifier, sha256: try ModelFolder.verify(model.folder).sha256)
+        switch try Promotion(configuration: configuration).promote(entry, over: plan.champion) {
+        case .serves: return try conclude(plan, gate, .promoted, challenger: model)
+        case .atNextStart:
+            return try conclude(
+                plan, gate, .promoted, challenger: model,
+                remark: "No daemon is running: \(model.identifier) serves from its next start on.")
+        case .overtaken(let reason):
+            return try conclude(plan, gate, .better, challenger: model, remark: sentence(reason))
+        case .refused(let reason):
+            // It must not be what its bare name means.
+            try Files.removeTree(model.folder)
+            return try conclude(
+                plan, gate, .refused, challenger: challenger, remark: sentence("The daemon refused it: \(reason)"))
+        }
     }
-
-    /// Development images that say more of the temperature than the champion's.
-    private static let fewestForTemperature = 100
 
     private func train(
-        _ plan: RetrainPlan, _ champion: Champion, _ data: RetrainingData, _ challengers: ModelStore
+        _ plan: RetrainPlan, _ champion: Champion, _ data: RetrainingData
     ) throws -> ModelStore.Model {
-        for old in try challengers.list() { try Files.removeTree(old.folder) }
+        try Files.removeTree(folder.challengers)
         let info = data.dataset.info
         let preset = plan.preset.flatMap { Preset.all[$0] }
         let definition =
@@ -284,78 +184,87 @@ struct Retraining {
             fresh.initialize(seed: plan.settings.seed)
             tensors = try champion.tensors(for: fresh)
         }
-        let resumes = try Files.statusIfPresent(folder.checkpoint) == nil ? nil : folder.checkpoint
         let budget =
             command.budget.flatMap(Units.seconds)
             ?? Double(configuration.retrain.budget.components.seconds)
-        let network = plan.settings
-        var training = TrainingRun(
-            TrainingPlan(
-                name: champion.configuration.name,
-                description: preset == nil
-                    ? "\(champion.model.identifier), trained on with \(data.learntCorrections) corrections"
-                    : "\(definition.architecture) trained on \(info.source)",
-                version: { [store] in try store.nextVersion(of: champion.configuration.name) },
-                data: data.dataset, train: data.train, development: data.development, keepsBest: false,
-                network: definition, start: tensors,
-                chain: preset?.chain.stages ?? champion.configuration.at(temperature: 1).chain,
-                settings: network,
-                budget: .init(
-                    seconds: budget,
-                    settings: { epochs in
-                        var settings = network
-                        settings.warmup *= Double(epochs) / Double(settings.epochs)
-                        settings.epochs = epochs
-                        return settings
-                    }, most: network.epochs),
-                temperature: data.development.count < Self.fewestForTemperature ? champion.temperature : nil,
-                checkpoint: folder.checkpoint, resumes: resumes,
-                goOn: "the next `foveactl retrain` goes on from here", deadline: budget,
-                provenance: try provenance(plan, preset == nil ? champion : nil), files: files(plan)),
-            configuration: configuration, store: challengers, console: console)
-        return try training.run()
+        let isShort = data.development.count < Self.fewestForTemperature
+        let (settings, base) = (plan.settings, preset == nil ? champion.digests : nil)
+        func training(resuming: Bool) throws -> ModelStore.Model {
+            var run = TrainingRun(
+                TrainingPlan(
+                    name: champion.configuration.name,
+                    description: preset == nil
+                        ? "\(champion.model.identifier), trained on with \(data.learntCorrections) corrections"
+                        : "\(definition.architecture) trained on \(info.source)",
+                    version: { [store] in try store.nextVersion(of: champion.configuration.name) },
+                    data: data.dataset, train: data.train, development: data.development, keepsBest: false,
+                    network: definition, start: tensors,
+                    chain: preset?.chain.stages ?? champion.configuration.at(temperature: 1).chain,
+                    settings: settings,
+                    budget: .init(
+                        seconds: budget,
+                        settings: { epochs in
+                            var changed = settings
+                            changed.warmup *= Double(epochs) / Double(settings.epochs)
+                            changed.epochs = epochs
+                            return changed
+                        }, most: settings.epochs),
+                    weights: champion.configuration.weights?.dtype ?? .float16, averaging: champion.configuration.tta,
+                    temperature: isShort ? champion.temperature : nil, checkpoint: folder.checkpoint,
+                    resumes: resuming ? folder.checkpoint : nil,
+                    goOn: "the next `foveactl retrain` goes on from here", deadline: budget,
+                    provenance: try provenance(plan, preset == nil ? champion : nil),
+                    files: { try data.digests(onTopOf: base).files.merging(Self.files(plan)) { $1 } }),
+                configuration: configuration, store: challengers, console: console)
+            return try run.run()
+        }
+        guard try Files.statusIfPresent(folder.checkpoint) != nil else { return try training(resuming: false) }
+        do {
+            return try training(resuming: true)
+        } catch let failure as Failure where failure.isCheckpoint {
+            console.note("the checkpoint cannot be gone on from, and training begins anew: \(failure.message)")
+            try Files.unlink(folder.checkpoint)
+            return try training(resuming: false)
+        }
     }
 
+    /// Development images that say more of the temperature than the champion's.
+    private static let fewestForTemperature = 100
+
     private func provenance(_ plan: RetrainPlan, _ base: Champion?) throws -> [String: JSONValue] {
+        var sets = plan.sources.map(\.learnt)
         var facts: [String: JSONValue] = [
             "retraining": .string(plan.id), "corrections": .int(plan.corrections.count),
-            "sets": .array(
-                try plan.sources.map {
-                    try TrainedSet(
-                        name: $0.name, sha256: $0.sha256, perClass: $0.perClass, isLearntWhole: $0.isLearntWhole
-                    ).json
-                }),
         ]
-        if let base { facts["base"] = try JSONValue(encoding: base.entry) }
+        if let base {
+            facts["base"] = try JSONValue(encoding: base.entry)
+            facts["recipe"] = try JSONValue(encoding: base.recipe)
+            let earlier = try base.configuration.training?["sets"]?.decode([TrainedSet].self) ?? []
+            sets += earlier.filter { old in !sets.contains { $0.sha256 == old.sha256 } }
+        }
+        facts["sets"] = .array(try sets.map { try $0.json })
         return facts
     }
 
     /// Where each correction came from, a line of JSON for each.
-    private func files(_ plan: RetrainPlan) -> [String: [UInt8]] {
+    private static func files(_ plan: RetrainPlan) throws -> [String: [UInt8]] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         var lines: [UInt8] = []
-        for correction in plan.corrections {
-            lines += Array((try? encoder.encode(correction)) ?? Data()) + [0x0A]
-        }
+        for correction in plan.corrections { lines += Array(try encoder.encode(correction)) + [0x0A] }
         return ["corrections.jsonl": lines]
     }
 
-    private func compare(
+    /// Both models' answers, as they are served, to images that neither has learnt.
+    private func judge(
         _ champion: Champion, _ challenger: ModelStore.Model, _ data: RetrainingData
     ) throws -> Gate {
-        guard data.judged.count > 0 else {
-            throw Failure.data(
-                "there is not one image to judge by: give retrain.data a data set with more images of each class")
-        }
-        let images = EvaluationData(unlabelled: data.judged)
-        func answers(_ configuration: ModelConfiguration, _ folder: FilePath) throws -> [Gate.Image.Answer] {
+        let served = configuration.tta.flatMap(TestTimeAugmentation.init(rawValue:))
+        func answers(_ model: ModelConfiguration, _ folder: FilePath) throws -> [Prediction] {
             let evaluator = Evaluator(
-                configuration: configuration, folder: folder, search: self.configuration.pluginSearch,
-                threads: command.threads == 0 ? processorCount() : command.threads, batch: 64, console: console)
-            return try evaluator.run(images, title: "judge \(configuration.version)").outcomes.map {
-                .init(label: configuration.labels[$0.top[0].label], confidence: Double($0.top[0].probability))
-            }
+                configuration: served.map(model.averaging) ?? model, folder: folder,
+                search: configuration.pluginSearch, threads: threads, batch: 64, console: console)
+            return try evaluator.answers(to: data.judged, title: "judge \(model.version)")
         }
         let old = try answers(champion.configuration, champion.model.folder)
         let new = try answers(try ModelFolder.verify(challenger.folder).configuration, challenger.folder)
@@ -367,35 +276,45 @@ struct Retraining {
             }, protected: configuration.retrain.protected)
     }
 
-    /// From the challengers into the store, unless it is there already.
+    /// Before the first start of a daemon the configured name alone says what serves, and would mean the newest version.
+    private func nameChampion(_ plan: RetrainPlan) throws {
+        guard try ActiveModel.read(configuration.activeFile) == nil else { return }
+        try ActiveModel(active: plan.champion, previous: nil).write(configuration.activeFile)
+    }
+
+    /// A copy in the store, under the next version that is free now.
     private func adopt(_ challenger: ModelStore.Model) throws -> ModelStore.Model {
-        guard challenger.folder.starts(with: folder.challengers) else { return challenger }
-        let model = try store.importFolder(challenger.folder)
-        try Files.removeTree(challenger.folder)
-        return model
+        let verified = try ModelFolder.verify(challenger.folder)
+        var model = verified.configuration
+        model.version = try store.nextVersion(of: model.name)
+        var training: [String: [UInt8]] = [:]
+        let extra = challenger.folder.appending(ModelFolder.trainingName)
+        for name in try Files.list(extra) { training[name.string] = try Files.read(extra.appending(name)) }
+        return try store.add(
+            configuration: model,
+            weights: try ModelFolder.read(
+                challenger.folder.appending(ModelFolder.weightsName), limit: ModelFolder.weightsLimit),
+            golden: verified.golden, training: training)
     }
 
-    /// Removes what nobody needs any more.
-    private func keepHouse(_ name: String) throws -> [ModelIdentifier] {
-        let protection = ModelProtection(
-            store, active: try ActiveModel.read(configuration.activeFile),
-            pinned: try PinnedModels.read(configuration.pinnedFile))
-        let surplus = try store.surplus(of: name, keep: configuration.retrain.keep, protection: protection)
-        for identifier in surplus { try store.remove(identifier, protection: protection) }
-        return surplus
-    }
+    // MARK: - The end
 
-    private func conclude(_ report: RetrainReport, _ plan: RetrainPlan, _ challenger: ModelStore.Model) throws {
+    /// Writes what happened, and forgets what is finished.
+    private func conclude(
+        _ plan: RetrainPlan, _ gate: Gate, _ outcome: RetrainOutcome, challenger: ModelStore.Model,
+        remark: String? = nil
+    ) throws -> RetrainOutcome {
+        let isStored = !challenger.folder.starts(with: folder.challengers)
+        if isStored { try Files.removeTree(folder.challengers) }
+        let report = RetrainReport(
+            plan: plan, gate: gate, outcome: outcome, challenger: challenger, isStored: isStored, remark: remark,
+            removed: isStored ? keepHouse(challenger.identifier.name) : [])
         let json = report.json
         try Files.replace(folder.report, with: report.text.utf8)
         try Files.replace(folder.reportJSON, with: JSONText.pretty(json))
         let log = (try? Files.read(folder.log)) ?? []
         try Files.replace(folder.log, with: log + Array("\(json.text)\n".utf8))
-        let last = LastRetraining(
-            fingerprint: plan.fingerprint, champion: "\(plan.champion.name)@\(plan.champion.version)",
-            challenger: challenger.identifier.description, outcome: report.outcome.rawValue, finished: .now())
-        try Files.replace(folder.last, with: JSONText.pretty(last))
-        try Files.removeTree(folder.run)
+        try remember(plan, outcome, challenger: isStored ? challenger : nil)
         if command.common.json {
             Console.write(String(decoding: JSONText.pretty(json), as: UTF8.self), to: 1)
         } else if command.mail {
@@ -404,27 +323,49 @@ struct Retraining {
             Console.write("retrain: \(report.line)\n", to: 1)
             console.note("the whole report: \(folder.report.escaped)")
         }
+        return outcome
     }
 
-    // MARK: - Rehearsal
-
-    private func rehearse() throws -> RetrainOutcome {
-        let champion = try Champion(configuration, store)
-        guard let material = try gather(champion) else { return nothingNew(champion) }
-        let data = try data(material, champion)
-        var lines = [
-            "champion     \(champion.model.identifier)",
-            "learns       \(Figures.grouped(Set(data.train).count)) images, \(data.learntCorrections) of them corrections",
-            "judged by    \(Figures.grouped(data.judged.count)) images, \(data.judgingCorrections) of them corrections",
-        ]
-        let new = data.dataset.info.labels.dropFirst(champion.configuration.labels.count)
-        if !new.isEmpty { lines.append("new labels   \(new.joined(separator: ", "))") }
-        if data.relabelled > 0 { lines.append("relabelled   \(data.relabelled) images of the data sets") }
-        for note in data.notes { lines.append("note         \(note)") }
-        for problem in material.corrections.problems + data.problems {
-            lines.append("left out     \(problem.path): \(problem.reason)")
+    private func remember(
+        _ plan: RetrainPlan, _ outcome: RetrainOutcome, challenger: ModelStore.Model?
+    ) throws {
+        let entry = try challenger.map {
+            ActiveModel.Entry($0.identifier, sha256: try ModelFolder.verify($0.folder).sha256)
         }
-        Console.write(lines.joined(separator: "\n") + "\n", to: 1)
-        return .promoted
+        let last = LastRetraining(
+            fingerprint: plan.fingerprint, usable: plan.usable, champion: plan.champion, challenger: entry,
+            outcome: outcome, finished: .now())
+        try Files.replace(folder.last, with: JSONText.pretty(last))
+        try folder.discardRun()
+    }
+
+    /// Removes what nobody needs any more. That it could not is no reason to lose the rest.
+    private func keepHouse(_ name: String) -> [ModelIdentifier] {
+        do {
+            let active = try ActiveModel.read(configuration.activeFile)
+            let protection = ModelProtection(
+                store, active: active, first: try? store.resolve(configuration.model).identifier,
+                pinned: try PinnedModels.read(configuration.pinnedFile))
+            let surplus = try store.surplus(of: name, keep: configuration.retrain.keep, protection: protection)
+            for identifier in surplus { try store.remove(identifier, protection: protection) }
+            return surplus
+        } catch {
+            console.alert("old models are not removed: \(error)")
+            return []
+        }
+    }
+
+    private func nothingNew(_ champion: Champion, _ problems: [CorrectionProblem]) -> RetrainOutcome {
+        for problem in problems { console.alert("not learnt from: \(problem.path): \(problem.reason)") }
+        if command.common.json {
+            Console.write(
+                JSONValue.object([
+                    "schema": .string("fovea.retraining/1"), "outcome": .string(RetrainOutcome.nothingNew.rawValue),
+                    "champion": .string(champion.model.identifier.description),
+                ]).text + "\n", to: 1)
+        } else {
+            console.note("retrain: nothing new to learn from: \(champion.model.identifier) serves on")
+        }
+        return .nothingNew
     }
 }

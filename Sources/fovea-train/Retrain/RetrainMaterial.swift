@@ -1,0 +1,237 @@
+import FoveaControl
+import FoveaData
+import FoveaHistory
+import FoveaModels
+import FoveaNN
+import FoveaRetraining
+import FoveaSystem
+import SystemPackage
+
+/// What a new retraining would learn from, and whether there is anything new in it.
+struct RetrainMaterial {
+    private let configuration: Configuration
+    private let folder: RetrainFolder
+    private let seed: UInt64
+    private let console: Console
+
+    init(_ configuration: Configuration, _ folder: RetrainFolder, seed: UInt64, console: Console) {
+        (self.configuration, self.folder, self.seed, self.console) = (configuration, folder, seed, console)
+    }
+
+    struct Found {
+        let fingerprint: String
+        let usable: String
+        let sources: [(data: String, set: Dataset, learnt: TrainedSet)]
+        let corrections: CorrectionSet
+    }
+
+    enum Look {
+        case some(Found)
+        /// With what was found wrong, where that is new.
+        case nothingNew([CorrectionProblem])
+    }
+
+    /// Looks, first without reading any image that is known, then closely.
+    func gather(_ champion: Champion, force: Bool, writing: Bool = true) throws -> Look {
+        let cache = HashCache(folder.hashes)
+        let scan = try CorrectionFolder(configuration.corrections, hashes: cache)
+        if writing && scan.cache != cache { try scan.cache.write(folder.hashes) }
+        let fingerprint = try fingerprint("files \(scan.fingerprint)")
+        let last = LastRetraining.read(folder.last).flatMap { last in
+            [last.champion, last.challenger].contains(champion.entry) && !force ? last : nil
+        }
+        if last?.fingerprint == fingerprint { return .nothingNew([]) }
+
+        var sources: [(data: String, set: Dataset, learnt: TrainedSet)] = []
+        for data in configuration.retrain.data {
+            let imported = try DataSource.open(
+                data, datasets: configuration.datasets,
+                options: ImportOptions(size: champion.configuration.input.height))
+            for file in imported.refused.prefix(5) { console.note("left out: \(file.path): \(file.reason)") }
+            if imported.refused.count > 5 { console.note("left out: \(imported.refused.count - 5) more files") }
+            sources.append(
+                (data, imported.dataset, try TrainedSet(of: imported.dataset, by: champion.configuration)))
+        }
+        let decoder = SandboxedDecoder(
+            configuration.corrections, height: champion.configuration.input.height,
+            width: champion.configuration.input.width, limits: configuration.limits)
+        let known = Set(champion.configuration.labels).union(sources.flatMap { $0.set.info.labels })
+        let corrections = try CorrectionSet(
+            scan, known: known, fewest: configuration.retrain.fewest, history: history(), decode: decoder.decode)
+        let usable = try self.fingerprint(
+            corrections.corrections.map { "\($0.digest) \($0.label)" }.sorted().joined(separator: "\n"))
+        let isOld = last?.usable == usable
+        let isEmpty =
+            try corrections.corrections.isEmpty && configuration.retrain.start == .champion && !force
+            && sources.allSatisfy { try hasLearnt($0.set, champion) }
+        guard isOld || isEmpty else {
+            return .some(
+                Found(fingerprint: fingerprint, usable: usable, sources: sources, corrections: corrections))
+        }
+        if writing {
+            let seen = LastRetraining(
+                fingerprint: fingerprint, usable: usable, champion: last?.champion ?? champion.entry,
+                challenger: last?.challenger, outcome: last?.outcome ?? .nothingNew, finished: last?.finished ?? .now())
+            try Files.makeDirectories(folder.path)
+            try Files.replace(folder.last, with: JSONText.pretty(seen))
+        }
+        return .nothingNew(corrections.problems)
+    }
+
+    /// Not authoritative: without it corrections are learnt all the same, and not tied to their results.
+    private func history() -> HistoryReader? {
+        do {
+            return try HistoryReader(state: configuration.state)
+        } catch {
+            console.note("the history cannot be read, so corrections are not tied to their results: \(error)")
+            return nil
+        }
+    }
+
+    private func hasLearnt(_ set: Dataset, _ champion: Champion) throws -> Bool {
+        let training = champion.configuration.training
+        let sha256 = try set.images("train").sha256
+        if let sets = try training?["sets"]?.decode([TrainedSet].self) {
+            return sets.contains { $0.sha256 == sha256 }
+        }
+        return training?["data"]?["name"]?.string == set.info.name
+    }
+
+    /// One number for the corrections, the data sets and the settings.
+    private func fingerprint(_ corrections: String) throws -> String {
+        let settings = configuration.retrain
+        var lines = [
+            corrections,
+            "settings \(settings.start.rawValue) \(settings.epochs) \(settings.preset) \(settings.fewest) "
+                + "\(settings.protected.joined(separator: "/")) \(seed)",
+        ]
+        for data in settings.data {
+            lines.append("data \(data) \(try DataSource.find(data, datasets: configuration.datasets).stamp())")
+        }
+        return hexadecimal(Digest.sha256(Array(lines.joined(separator: "\n").utf8)))
+    }
+
+    /// - Throws: where nothing could be judged by it.
+    func data(_ found: Found, _ champion: Champion) throws -> RetrainingData {
+        let data = try RetrainingData(
+            name: champion.configuration.name, champion: champion.configuration, digests: champion.digests,
+            sources: found.sources.map { .init(set: $0.set, learnt: $0.learnt) }, corrections: found.corrections)
+        guard data.judged.count > 0 else {
+            throw Failure.data(
+                "there is not one image to judge by that \(champion.model.identifier) has not learnt: give retrain.data a "
+                    + "data set with more images, or with test images")
+        }
+        let labels = Set(data.dataset.info.labels)
+        for label in configuration.retrain.protected {
+            guard labels.contains(label) else {
+                throw Failure(
+                    message: "retrain.protected: there is no label '\(label)'"
+                        + (nearest(label, among: labels.sorted()).map { ", did you mean '\($0)'?" } ?? ""), code: 78)
+            }
+            guard !data.unjudged.contains(label) else {
+                throw Failure(
+                    message: "retrain.protected: no held-back image shows '\(label)', so nothing can protect it",
+                    code: 78)
+            }
+        }
+        return data
+    }
+
+    /// Decides what will be done, and writes it.
+    func plan(
+        _ found: Found, _ data: RetrainingData, _ champion: Champion, threads: Int
+    ) throws -> RetrainPlan {
+        let corrections = found.corrections
+        var notes = data.notes
+        if !data.unjudged.isEmpty {
+            notes.append("no held-back image shows \(data.unjudged.joined(separator: ", "))")
+        }
+        let plan = RetrainPlan(
+            id: String(UInt64.random(in: .min ... .max), radix: 36), begun: .now(), champion: champion.entry,
+            fingerprint: found.fingerprint, usable: found.usable,
+            sources: found.sources.map { .init(data: $0.data, learnt: $0.learnt) },
+            corrections: corrections.corrections, newLabels: corrections.newLabels,
+            problems: corrections.problems + data.problems,
+            facts: .init(
+                images: Set(data.train).count, learntCorrections: data.learntCorrections,
+                judgingCorrections: data.judgingCorrections, relabelled: data.relabelled,
+                source: data.dataset.info.source, notes: notes),
+            settings: try settings(champion, data, threads: threads),
+            preset: configuration.retrain.start == .scratch ? configuration.retrain.preset : nil)
+        let places = Dictionary(uniqueKeysWithValues: data.dataset.info.labels.enumerated().map { ($1, UInt16($0)) })
+        try plan.save(
+            folder,
+            pixels: LabelledImages(
+                height: data.judged.height, width: data.judged.width, pixels: corrections.pixels,
+                labels: corrections.corrections.map { places[$0.label]! }), labels: data.dataset.info.labels)
+        return plan
+    }
+
+    private func settings(_ champion: Champion, _ data: RetrainingData, threads: Int) throws -> TrainingSettings {
+        var settings: TrainingSettings
+        switch configuration.retrain.start {
+        case .scratch:
+            guard let preset = Preset.all[configuration.retrain.preset] else {
+                throw Failure(
+                    message: "retrain.preset '\(configuration.retrain.preset)': there is no such preset; there are "
+                        + "\(Preset.names)", code: 78)
+            }
+            settings = preset.settings
+            settings.warmup = preset.warmup * Double(settings.epochs)
+            let side = min(data.judged.height, data.judged.width)
+            settings.sizes = settings.sizes.filter { $0.side < side }
+        case .champion:
+            settings = FineTuning.settings(try champion.recipe, epochs: configuration.retrain.epochs)
+        }
+        settings.batch = min(settings.batch, max(16, data.train.count / 8))
+        settings.patience = 0
+        settings.seed = seed
+        settings.threads = threads
+        return settings
+    }
+
+    // MARK: - Rehearsal
+
+    /// Says what would be done.
+    func rehearse(_ champion: Champion, json: Bool) throws -> RetrainOutcome {
+        let isUnfinished = try Files.statusIfPresent(folder.plan) != nil
+        let look = try gather(champion, force: false, writing: false)
+        guard case .some(let found) = look else {
+            let text = isUnfinished ? "an unfinished retraining goes on" : "nothing new to learn from"
+            if json {
+                Console.write(
+                    JSONValue.object(["new": .bool(false), "unfinished": .bool(isUnfinished)]).text + "\n", to: 1)
+            } else {
+                Console.write("\(text)\n", to: 1)
+            }
+            return isUnfinished ? .promoted : .nothingNew
+        }
+        let data = try data(found, champion)
+        let new = Array(data.dataset.info.labels.dropFirst(champion.configuration.labels.count))
+        let problems = found.corrections.problems + data.problems
+        if json {
+            let value = JSONValue.object([
+                "new": .bool(true), "unfinished": .bool(isUnfinished),
+                "champion": .string(champion.model.identifier.description), "images": .int(Set(data.train).count),
+                "corrections": .int(data.learntCorrections), "judgingImages": .int(data.judged.count),
+                "judgingCorrections": .int(data.judgingCorrections), "newLabels": .array(new.map(JSONValue.string)),
+                "relabelled": .int(data.relabelled), "notes": .array(data.notes.map(JSONValue.string)),
+                "problems": try JSONValue(encoding: problems),
+            ])
+            Console.write(String(decoding: JSONText.pretty(value), as: UTF8.self), to: 1)
+            return .promoted
+        }
+        var lines = [
+            "champion     \(champion.model.identifier)",
+            "learns       \(Figures.grouped(Set(data.train).count)) images, \(data.learntCorrections) of them corrections",
+            "judged by    \(Figures.grouped(data.judged.count)) images, \(data.judgingCorrections) of them corrections",
+        ]
+        if isUnfinished { lines.append("first        an unfinished retraining goes on") }
+        if !new.isEmpty { lines.append("new labels   \(new.joined(separator: ", "))") }
+        if data.relabelled > 0 { lines.append("relabelled   \(data.relabelled) images of the data sets") }
+        for note in data.notes { lines.append("note         \(note)") }
+        for problem in problems { lines.append("left out     \(problem.path): \(problem.reason)") }
+        Console.write(lines.joined(separator: "\n") + "\n", to: 1)
+        return .promoted
+    }
+}
