@@ -25,7 +25,7 @@ final class ActivationLayer: Layer {
     let input: Shape
     var output: Shape { input }
     var inPlace: Bool { kind == .relu }
-    private let kind: Activation
+    let kind: Activation
 
     init(_ name: String, input: Shape, kind: Activation) {
         (self.name, self.input, self.kind) = (name, input, kind)

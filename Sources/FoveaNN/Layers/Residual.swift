@@ -8,7 +8,7 @@ final class Residual: Layer {
     let input: Shape
     var output: Shape { input }
     let tensors: [TensorSpecification]
-    private let branch: [any Layer]
+    let branch: [any Layer]
     private var layout = Layout()
     private var own: Floats?
 
