@@ -123,7 +123,8 @@ plugin("ExampleC", file: "fovea-example-c")
 
 /// Small doubles and synthetic images shared by the tests.
 package.targets.append(
-    .target(name: "FoveaTestKit", dependencies: ["FoveaSystem", "FoveaImage"], path: "Tests/FoveaTestKit"))
+    .target(
+        name: "FoveaTestKit", dependencies: ["FoveaSystem", "FoveaImage", "FoveaModels"], path: "Tests/FoveaTestKit"))
 
 tests("FoveaSystemTests", ["FoveaSystem"])
 tests("FoveaImageTests", ["FoveaImage", "FoveaTestKit"])
