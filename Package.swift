@@ -46,6 +46,7 @@ package.targets += [
     .target(name: "FoveaNN", dependencies: ["CKernels", "FoveaSystem"]),
     .target(name: "FoveaModels", dependencies: ["FoveaSystem"]),
     .target(name: "FoveaData", dependencies: ["FoveaSystem", "FoveaImage", "FoveaModels", "CArchive", "CHTTP"]),
+    .target(name: "FoveaExchange", dependencies: ["FoveaSystem", "FoveaModels", "CArchive"]),
     .target(name: "FoveaPipeline", dependencies: ["CFoveaPlugin", "FoveaSystem", "FoveaModels"]),
     .target(name: "FoveaWorker", dependencies: ["FoveaPipeline", "FoveaImage"]),
     .target(name: "FoveaControl", dependencies: ["FoveaSystem", "CHTTP", yams]),
@@ -132,6 +133,7 @@ tests(
     "FoveaNNTests", ["FoveaNN", "FoveaSystem", "CKernels"], exclude: ["make_golden.py"], resources: [.copy("Golden")])
 tests("FoveaDataTests", ["FoveaData", "FoveaTestKit"])
 tests("FoveaModelsTests", ["FoveaModels", "FoveaTestKit"])
+tests("FoveaExchangeTests", ["FoveaExchange", "FoveaTestKit"])
 tests("FoveaPipelineTests", ["FoveaPipeline", "FoveaWorker", "FoveaTestKit"])
 tests("FoveaControlTests", ["FoveaControl", "FoveaTestKit"])
 tests("FoveaHistoryTests", ["FoveaHistory", "FoveaTestKit"])
