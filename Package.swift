@@ -65,12 +65,12 @@ package.targets += [
     .executableTarget(
         name: "fovea-train",
         dependencies: [
-            "CLinux", "FoveaImage", "FoveaNN", "FoveaData", "FoveaModels", "FoveaPipeline", "FoveaControl",
-            "FoveaRetraining", argumentParser,
+            "CLinux", "FoveaImage", "FoveaNN", "FoveaData", "FoveaModels", "FoveaExchange", "FoveaPipeline",
+            "FoveaControl", "FoveaRetraining", argumentParser,
         ]),
     .executableTarget(
         name: "foveactl",
-        dependencies: ["FoveaControl", "FoveaData", "FoveaPipeline", argumentParser]),
+        dependencies: ["FoveaControl", "FoveaData", "FoveaExchange", "FoveaPipeline", argumentParser]),
 ]
 
 // Measures and tortures all of the above; not installed. Here and not in a package of its own, because what it measures
