@@ -46,6 +46,7 @@ package.targets += [
     .target(name: "FoveaNN", dependencies: ["CKernels", "FoveaSystem"]),
     .target(name: "FoveaModels", dependencies: ["FoveaSystem"]),
     .target(name: "FoveaData", dependencies: ["FoveaSystem", "FoveaImage", "FoveaModels", "CArchive", "CHTTP"]),
+    .target(name: "FoveaExchange", dependencies: ["FoveaSystem", "FoveaModels", "CArchive"]),
     .target(name: "FoveaPipeline", dependencies: ["CFoveaPlugin", "FoveaSystem", "FoveaModels"]),
     .target(name: "FoveaWorker", dependencies: ["FoveaPipeline", "FoveaImage"]),
     .target(name: "FoveaControl", dependencies: ["FoveaSystem", "CHTTP", yams]),
@@ -64,12 +65,12 @@ package.targets += [
     .executableTarget(
         name: "fovea-train",
         dependencies: [
-            "CLinux", "FoveaImage", "FoveaNN", "FoveaData", "FoveaModels", "FoveaPipeline", "FoveaControl",
-            "FoveaRetraining", argumentParser,
+            "CLinux", "FoveaImage", "FoveaNN", "FoveaData", "FoveaModels", "FoveaExchange", "FoveaPipeline",
+            "FoveaControl", "FoveaRetraining", argumentParser,
         ]),
     .executableTarget(
         name: "foveactl",
-        dependencies: ["FoveaControl", "FoveaData", "FoveaPipeline", argumentParser]),
+        dependencies: ["FoveaControl", "FoveaData", "FoveaExchange", "FoveaPipeline", argumentParser]),
 ]
 
 // Measures and tortures all of the above; not installed. Here and not in a package of its own, because what it measures
@@ -123,7 +124,8 @@ plugin("ExampleC", file: "fovea-example-c")
 
 /// Small doubles and synthetic images shared by the tests.
 package.targets.append(
-    .target(name: "FoveaTestKit", dependencies: ["FoveaSystem", "FoveaImage"], path: "Tests/FoveaTestKit"))
+    .target(
+        name: "FoveaTestKit", dependencies: ["FoveaSystem", "FoveaImage", "FoveaModels"], path: "Tests/FoveaTestKit"))
 
 tests("FoveaSystemTests", ["FoveaSystem"])
 tests("FoveaImageTests", ["FoveaImage", "FoveaTestKit"])
@@ -131,6 +133,7 @@ tests(
     "FoveaNNTests", ["FoveaNN", "FoveaSystem", "CKernels"], exclude: ["make_golden.py"], resources: [.copy("Golden")])
 tests("FoveaDataTests", ["FoveaData", "FoveaTestKit"])
 tests("FoveaModelsTests", ["FoveaModels", "FoveaTestKit"])
+tests("FoveaExchangeTests", ["FoveaExchange", "FoveaTestKit"])
 tests("FoveaPipelineTests", ["FoveaPipeline", "FoveaWorker", "FoveaTestKit"])
 tests("FoveaControlTests", ["FoveaControl", "FoveaTestKit"])
 tests("FoveaHistoryTests", ["FoveaHistory", "FoveaTestKit"])

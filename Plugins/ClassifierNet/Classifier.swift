@@ -136,20 +136,8 @@ enum Weights {
     /// Exactly the network's tensors, each F32 or F16 and of its shape.
     static func load(_ path: FilePath, into network: Network) throws {
         let file = try SafetensorsFile(path: path)
-        let expected = Set(network.tensors.map(\.name))
-        if let foreign = file.entries.first(where: { !expected.contains($0.name) }) {
-            throw ModelError(
-                .damaged, path.escaped,
-                "tensor '\(foreign.name)' does not belong to the network '\(network.definition.architecture)'")
-        }
-        for tensor in network.tensors {
-            let entry = try file.entry(tensor.name)
-            guard entry.shape == tensor.shape else {
-                throw ModelError(
-                    .damaged, path.escaped,
-                    "tensor '\(tensor.name)' is \(entry.shape), the network needs \(tensor.shape)")
-            }
-            try network.write(tensor.name, file.floats(tensor.name))
-        }
+        try file.check(
+            against: network.tensors.map { ($0.name, $0.shape) }, of: network.definition.architecture)
+        for tensor in network.tensors { try network.write(tensor.name, file.floats(tensor.name)) }
     }
 }

@@ -30,7 +30,8 @@ package enum ModelFolder {
     package static let goldenLimit = 64 << 20
     package static let textLimit = 4 << 20
 
-    static func limit(_ name: String) -> Int {
+    /// Largest size of a file by its name; files in `training/` have `goldenLimit`.
+    package static func limit(_ name: String) -> Int {
         switch name {
         case weightsName: weightsLimit
         case goldenName: goldenLimit

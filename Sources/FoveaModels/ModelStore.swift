@@ -147,10 +147,19 @@ package struct ModelStore: Sendable {
     }
 
     /// Copies a model's folder from elsewhere. The copy is verified, not the original, which may change meanwhile.
+    ///
+    /// - Parameter names: see `ModelFolder.copy`.
     @discardableResult
-    package func importFolder(_ source: FilePath) throws(ModelError) -> Model {
+    package func importFolder(_ source: FilePath, names: [String: String]? = nil) throws(ModelError) -> Model {
+        try add { staging throws(ModelError) in try ModelFolder.copy(source, to: staging, names: names) }
+    }
+
+    /// Takes a model whose files `fill` puts into an empty folder; what is in order there moves to its place, anything
+    /// else is removed.
+    @discardableResult
+    package func add(filledBy fill: (FilePath) throws(ModelError) -> Void) throws(ModelError) -> Model {
         try stage(nil) { staging throws(ModelError) in
-            try Self.copy(source, to: staging)
+            try fill(staging)
             return try ModelFolder.verify(staging).identifier
         }
     }
@@ -204,34 +213,6 @@ package struct ModelStore: Sendable {
             guard let pid = pid_t(owner), pid != getpid() else { continue }
             if kill(pid, 0) != 0 && errno == ESRCH { try? Files.removeTree(trained.appending(name)) }
         }
-    }
-
-    private static func copy(_ source: FilePath, to target: FilePath) throws(ModelError) {
-        let status = try storing { () throws(SystemError) in try Files.status(source, followingLinks: true) }
-        guard status.isDirectory else {
-            throw ModelError(.damaged, source.escaped, "is not a folder with a model's files")
-        }
-        let names = try storing { () throws(SystemError) in try Files.list(source).map(\.string) }
-        guard names.contains(ModelFolder.manifestName) else {
-            throw ModelError(.damaged, source.escaped, "has no \(ModelFolder.manifestName): not a model's folder")
-        }
-        for name in names where name != ModelFolder.trainingName {
-            try copyFile(source.appending(name), to: target.appending(name), limit: ModelFolder.limit(name))
-        }
-        guard names.contains(ModelFolder.trainingName) else { return }
-        let (from, to) = (source.appending(ModelFolder.trainingName), target.appending(ModelFolder.trainingName))
-        guard try storing({ () throws(SystemError) in try Files.status(from) }).isDirectory else {
-            throw ModelError(.damaged, from.escaped, "is not a folder")
-        }
-        try storing { () throws(SystemError) in try Files.makeDirectory(to) }
-        for name in try storing({ () throws(SystemError) in try Files.list(from) }) {
-            try copyFile(from.appending(name), to: to.appending(name), limit: ModelFolder.goldenLimit)
-        }
-    }
-
-    private static func copyFile(_ source: FilePath, to target: FilePath, limit: Int) throws(ModelError) {
-        let bytes = try ModelFolder.read(source, limit: limit)
-        try storing { () throws(SystemError) in try Files.replace(target, with: bytes) }
     }
 
     // MARK: - Removing

@@ -205,6 +205,26 @@ package struct SafetensorsFile: Sendable {
         return entry
     }
 
+    /// Refuses a file that does not hold exactly these tensors, each of its shape.
+    ///
+    /// - Parameter network: whose tensors they are, for messages.
+    package func check(
+        against expected: [(name: String, shape: [Int])], of network: String
+    ) throws(ModelError) {
+        let names = Set(expected.map(\.name))
+        if let foreign = entries.first(where: { !names.contains($0.name) }) {
+            throw ModelError(
+                .damaged, subject, "tensor '\(foreign.name)' does not belong to the network '\(network)'")
+        }
+        for (name, shape) in expected {
+            let entry = try entry(name)
+            guard entry.shape == shape else {
+                throw ModelError(
+                    .damaged, subject, "tensor '\(name)' is \(entry.shape), the network needs \(shape)")
+            }
+        }
+    }
+
     /// The raw bytes of a tensor.
     package func bytes(_ name: String) throws(ModelError) -> ArraySlice<UInt8> { bytes[try entry(name).range] }
 

@@ -35,6 +35,9 @@ extension ModelConfiguration {
         return TestTimeAugmentation(rawValue: text) ?? .none
     }
 
+    /// What divides the logits: see `Network.temperature`.
+    package var temperature: Double { usesNetwork ? chain.last?.parameters["temperature"]?.double ?? 1 : 1 }
+
     /// The same model with another averaging; one whose classifier knows none stays as it is.
     package func averaging(_ tta: TestTimeAugmentation) -> ModelConfiguration {
         guard usesNetwork, let stage = chain.last, case .object(var parameters) = stage.parameters else { return self }

@@ -37,6 +37,17 @@ extension Configuration {
         ModelStore(bundled: models, trained: output.map { FilePath($0) } ?? trainedModels)
     }
 
+    /// A model by NAME, NAME@VERSION or the path of its folder, which has a `/` in it; verified.
+    func model(_ name: String) throws -> VerifiedModel {
+        let folder = name.contains("/") ? FilePath(name) : try store().resolve(name).folder
+        guard try Files.statusIfPresent(folder, followingLinks: true)?.isDirectory == true else {
+            throw Failure.noInput(
+                "\(folder.escaped): there is no such folder. Name a model's folder, or NAME or NAME@VERSION from "
+                    + "`foveactl model list`.")
+        }
+        return try ModelFolder.verify(folder)
+    }
+
     var pluginSearch: PluginSearch { PluginSearch(plugins) }
 }
 

@@ -62,13 +62,7 @@ struct EvaluateCommand: ParsableCommand {
     private func evaluate() throws {
         let console = Console(quiet: common.quiet)
         let configuration = try common.load()
-        let folder = model.contains("/") ? FilePath(model) : try configuration.store().resolve(model).folder
-        guard try Files.statusIfPresent(folder, followingLinks: true)?.isDirectory == true else {
-            throw Failure.noInput(
-                "\(folder.escaped): there is no such folder. Name a model's folder, or NAME or NAME@VERSION from "
-                    + "`foveactl model list`.")
-        }
-        let verified = try ModelFolder.verify(folder)
+        let verified = try configuration.model(model)
         let (data, part) = try load(configuration, verified.configuration)
         for file in data.refused.prefix(5) { console.note("left out: \(file.path): \(file.reason)") }
         if data.refused.count > 5 { console.note("left out: \(data.refused.count - 5) more files") }
@@ -76,7 +70,7 @@ struct EvaluateCommand: ParsableCommand {
         let threads = threads == 0 ? processorCount() : threads
         let measured = tta.map { verified.configuration.averaging($0) } ?? verified.configuration
         let evaluator = Evaluator(
-            configuration: measured, folder: folder, search: configuration.pluginSearch,
+            configuration: measured, folder: verified.folder, search: configuration.pluginSearch,
             threads: threads, batch: batch, console: console)
         let (outcomes, seconds) = try evaluator.run(data, title: "evaluate")
         let labels = verified.configuration.labels

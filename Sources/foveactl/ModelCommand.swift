@@ -8,8 +8,8 @@ struct ModelCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "model", abstract: "The model store, and which model serves.",
         subcommands: [
-            List.self, Show.self, Compare.self, Swap.self, Rollback.self, Pin.self, Unpin.self, Import.self,
-            Remove.self,
+            List.self, Show.self, Compare.self, Swap.self, Rollback.self, Pin.self, Unpin.self, Export.self,
+            Import.self, Remove.self,
         ])
 
     /// A model in the store as `--json` tells it.
@@ -199,27 +199,6 @@ struct ModelCommand: ParsableCommand {
             try ModelCommand.swap(common) { client throws(ControlError) in
                 try client.request("POST", Routes.rollback, body: [])
             }
-        }
-    }
-
-    struct Import: ParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Copies a model's folder into the store, checked.")
-        @Argument(help: "The folder: config.json, manifest.json and what they name.")
-        var path: PathArgument
-        @OptionGroup var common: CommonOptions
-        @OptionGroup var store: StateOption
-
-        func run() throws {
-            guard (try? Files.status(path.path, followingLinks: true))?.isDirectory == true else {
-                throw Failure(
-                    "\(path.path.escaped): there is no such folder. Name one with config.json and manifest.json in it.",
-                    code: 66)
-            }
-            let model = try ModelCommand.store(try common.configuration(self.store)).importFolder(path.path)
-            if common.json { return try Console.json(Entry(model, active: nil)) }
-            Console.line("\(model.identifier)")
-            common.note("`foveactl model swap \(model.identifier)` lets it serve.")
         }
     }
 

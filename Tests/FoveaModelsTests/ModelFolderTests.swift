@@ -1,5 +1,6 @@
 import FoveaModels
 import FoveaSystem
+import FoveaTestKit
 import Glibc
 import SystemPackage
 import Testing

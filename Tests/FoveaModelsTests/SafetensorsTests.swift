@@ -1,5 +1,6 @@
 import FoveaModels
 import FoveaSystem
+import FoveaTestKit
 import Testing
 
 @Suite struct SafetensorsTests {

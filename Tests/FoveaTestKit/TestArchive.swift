@@ -1,9 +1,13 @@
 /// Archives and CIFAR files made on the spot.
 package enum TestArchive {
     /// A tar file (POSIX ustar) of regular files.
-    package static func tar(_ members: [(name: String, bytes: [UInt8])]) -> [UInt8] {
+    ///
+    /// - Parameter last: another type of the last member, such as "2" for a symbolic link, and where it leads.
+    package static func tar(
+        _ members: [(name: String, bytes: [UInt8])], last: (type: Character, link: String) = ("0", "")
+    ) -> [UInt8] {
         var file: [UInt8] = []
-        for (name, bytes) in members {
+        for (index, (name, bytes)) in members.enumerated() {
             var header = [UInt8](repeating: 0, count: 512)
             func put(_ text: String, at offset: Int) {
                 for (i, byte) in text.utf8.enumerated() { header[offset + i] = byte }
@@ -19,7 +23,9 @@ package enum TestArchive {
             put(octal(bytes.count, digits: 11), at: 124)
             put("00000000000", at: 136)
             put("        ", at: 148)
-            put("0", at: 156)
+            let isLast = index == members.count - 1
+            put(isLast ? String(last.type) : "0", at: 156)
+            put(isLast ? last.link : "", at: 157)
             put("ustar", at: 257)
             put("00", at: 263)
             put(octal(header.reduce(0) { $0 + Int($1) }, digits: 6), at: 148)

@@ -17,9 +17,9 @@ final class BatchNorm: Layer {
     let input: Shape
     var output: Shape { input }
     let tensors: [TensorSpecification]
-    private let affine: Bool
+    let affine: Bool
     private let momentum: Double
-    private let epsilon: Double
+    let epsilon: Double
     private let channels: Int
     private var memory: LayerMemory?
     private var folded = false

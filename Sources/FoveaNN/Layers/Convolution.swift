@@ -7,14 +7,14 @@ final class Convolution: Layer {
     let input: Shape
     let output: Shape
     private(set) var tensors: [TensorSpecification]
-    private let algorithm: any ConvolutionAlgorithm
+    let algorithm: any ConvolutionAlgorithm
     private let mode: Mode
     private var memory: LayerMemory?
-    private let hasBias: Bool
+    let hasBias: Bool
     private var stale = true
     private var algorithmFloats = 0
     /// In inference: a batch norm that follows, and an activation.
-    private var norm: BatchNorm?
+    private(set) var norm: BatchNorm?
     var activation: Activation?
 
     /// How the filters begin, and whether they are learned.

@@ -10,8 +10,8 @@ final class HierarchicalSoftmax: Layer {
     let name: String
     let input: Shape
     var output: Shape { input }
-    private let groupOf: [Int]
-    private let sizes: [Double]
+    let groupOf: [Int]
+    let sizes: [Double]
 
     /// - Parameter groupOf: the superclass of each class, from 0 without gaps.
     init(_ name: String, input: Shape, groupOf: [Int]) throws(ShapeError) {

@@ -30,6 +30,9 @@ protocol Layer: AnyObject {
     /// dy → dx (nil: nobody needs it) and the gradients of the parameters, which are overwritten.
     /// x is what `forward` got, still in place.
     func backward(_ x: Floats, _ dy: Floats, _ dx: Floats?, count: Int, _ pass: Pass)
+
+    /// Writes down the nodes of an ONNX graph that take x and give y in inference; see ONNX/.
+    func describe(_ x: ONNXValue, in export: inout ONNXExport) -> ONNXValue
 }
 
 extension Layer {

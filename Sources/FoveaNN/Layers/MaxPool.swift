@@ -8,7 +8,7 @@ final class MaxPool: Layer {
     let name: String
     let input: Shape
     let output: Shape
-    private let window: Int
+    let window: Int
     /// Which place of its window won, one byte per output.
     private var which: UnsafeMutablePointer<UInt8>?
     private let mode: Mode

@@ -6,11 +6,12 @@ final class Scale: Layer {
     let input: Shape
     var output: Shape { input }
     var inPlace: Bool { true }
+    let factor: Float
     private let factors: [Float]
     private let zeros: [Float]
 
     init(_ name: String, input: Shape, factor: Float) {
-        (self.name, self.input) = (name, input)
+        (self.name, self.input, self.factor) = (name, input, factor)
         factors = [Float](repeating: factor, count: input.channels)
         zeros = [Float](repeating: 0, count: input.channels)
     }

@@ -87,14 +87,8 @@ struct ComparedModel {
 
     /// - Parameter reference: NAME, NAME@VERSION, or a folder (with a `/` in it).
     init(_ reference: String, _ configuration: Configuration) throws {
-        folder =
-            reference.contains("/") ? FilePath(reference) : try configuration.store().resolve(reference).folder
-        guard try Files.statusIfPresent(folder, followingLinks: true)?.isDirectory == true else {
-            throw Failure.noInput(
-                "\(folder.escaped): there is no such folder. Name a model's folder, or NAME or NAME@VERSION from "
-                    + "`foveactl model list`.")
-        }
-        self.configuration = try ModelFolder.verify(folder).configuration
+        let model = try configuration.model(reference)
+        (folder, self.configuration) = (model.folder, model.configuration)
     }
 }
 
