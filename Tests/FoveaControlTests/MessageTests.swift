@@ -115,6 +115,7 @@ import Testing
         try roundTrip(status)
         try roundTrip(receipt)
         try roundTrip(SwapRequest(model: "m@1"))
+        try roundTrip(SwapRequest(model: "m@1", replacing: "00ff"))
         try roundTrip(QueueAnswer(verb: .drain, mode: .draining, images: 3))
         try roundTrip(ErrorAnswer(code: "c", message: "m", hint: "h"))
         try roundTrip(

@@ -151,9 +151,27 @@ import Testing
         return Dataset(info: info, splits: ["train": images])
     }
 
-    /// Colours whose file is, or is not, among those held back.
+    /// Colours whose image is, or is not, held back where nobody has met it.
     private static func colours(heldBack: Bool) -> [UInt8] {
-        (0..<100).filter { (Digest.sha256([UInt8($0)])[0] < 51) == heldBack }.map { UInt8($0) }
+        (0..<100).map { UInt8($0) }.filter { colour in
+            let image = LabelledImages(height: 1, width: 1, pixels: [colour, colour, colour], labels: [0])
+            return (ImageDigests.digest(image, 0) & 255 < 51) == heldBack
+        }
+    }
+
+    private static func source(
+        _ set: Dataset, perClass: Int? = 5, whole: Bool = false
+    ) -> RetrainingData.Source {
+        .init(set: set, learnt: TrainedSet(name: "base", sha256: "", perClass: perClass, isLearntWhole: whole))
+    }
+
+    /// Nothing that judges or develops is learnt.
+    private func expectNoLeak(_ data: RetrainingData) throws {
+        let images = try data.dataset.images("train")
+        let learnt = Set(data.train.map { ImageDigests.digest(images, $0) })
+        #expect(data.development.allSatisfy { !learnt.contains(ImageDigests.digest(images, $0)) })
+        #expect((0..<data.judged.count).allSatisfy { !learnt.contains(ImageDigests.digest(data.judged, $0)) })
+        #expect(data.judged.count == data.origins.count)
     }
 
     @Test func dataAndCorrectionsBecomeOneSet() throws {
@@ -161,8 +179,8 @@ import Testing
         for (number, colour) in learnt.prefix(6).enumerated() { try put("bird/\(number).png", colour) }
         for (number, colour) in held.prefix(3).enumerated() { try put("cat/\(number).png", colour) }
         let data = try RetrainingData(
-            name: "tiny", champion: Self.champion,
-            sources: [.init(set: Self.data(), perClass: 5, isLearntWhole: false)], corrections: try set())
+            name: "tiny", champion: Self.champion, digests: nil, sources: [Self.source(Self.data())],
+            corrections: try set())
         let info = data.dataset.info
         #expect(info.labels == ["cat", "dog", "owl", "bird"], "the champion's keep their places")
         #expect(info.superclasses == ["pet", "owl", "bird"] && info.superclassOf == [0, 0, 1, 2])
@@ -173,21 +191,57 @@ import Testing
         // Dogs and owls, as the base's labels, under the model's numbers.
         #expect(Set(images.labels.prefix(40)) == [1, 2])
         #expect(Set(images.labels[40...]) == [0, 3])
-        // Nothing that judges or develops is learnt.
-        let pixels = { (index: Int) in Array(images.pixels[index * 3..<index * 3 + 3]) }
-        let trained = Set(data.train.map(pixels))
-        #expect(data.development.allSatisfy { !trained.contains(pixels($0)) })
-        for index in 0..<data.judged.count {
-            #expect(!trained.contains(Array(data.judged.pixels[index * 3..<index * 3 + 3])))
-        }
         #expect(Set(data.train).count == 30 + 6)
+        #expect(data.unjudged == ["bird"])
+        try expectNoLeak(data)
+    }
+
+    /// The next generation: what was held back stays so, what is new is divided, whatever has become of the data set.
+    @Test func whatWasHeldBackStaysHeldBack() throws {
+        let first = try RetrainingData(
+            name: "tiny", champion: Self.champion, digests: nil, sources: [Self.source(Self.data())],
+            corrections: CorrectionSet(restoring: [], pixels: [], newLabels: []))
+        let known = try first.digests(onTopOf: nil)
+        #expect(known.learnt.count == 30 && known.heldBack.count == 10)
+
+        var grown = Self.data()
+        grown.info.labels.insert("ant", at: 0)
+        var images = LabelledImages(height: 1, width: 1)
+        for number in 0..<60 {
+            images.pixels += [0, UInt8(number), 1]
+            images.labels.append(0)
+        }
+        let old = try grown.images("train")
+        images.pixels += old.pixels
+        images.labels += old.labels.map { $0 + 1 }
+        grown.splits["train"] = images
+        let second = try RetrainingData(
+            name: "tiny", champion: Self.champion, digests: known, sources: [Self.source(grown, whole: true)],
+            corrections: CorrectionSet(restoring: [], pixels: [], newLabels: []))
+        try expectNoLeak(second)
+        let all = try second.dataset.images("train")
+        let judging = Set((0..<second.judged.count).map { ImageDigests.digest(second.judged, $0) })
+            .union(second.development.map { ImageDigests.digest(all, $0) })
+        #expect(known.heldBack.isSubset(of: judging))
+        #expect(known.learnt.isDisjoint(with: judging))
+        #expect(judging.count > 10 && judging.count < 30, "some of the new ones, not all: \(judging.count)")
+        // And the files of a model bring it back.
+        let model = folder.path.appending("model")
+        try Files.makeDirectories(model.appending("training"))
+        #expect(ImageDigests(model: model) == nil)
+        let digests = try second.digests(onTopOf: known)
+        for (name, bytes) in digests.files {
+            try Files.replace(model.appending("training").appending(name), with: bytes)
+        }
+        #expect(ImageDigests(model: model) == digests)
+        #expect(digests.learnt.isSuperset(of: known.learnt))
     }
 
     @Test func aCorrectionOfAnImageOfTheDataReplacesItsLabel() throws {
         let data = Self.data()
         let division = try data.split(development: 5)
         let images = try data.images("train")
-        // A file whose one byte decodes to the colour of an image that is trained on, and one of an image held back.
+        // A file whose first byte is the place of an image: one that is trained on, and one that is held back, twice.
         let decode: CorrectionSet.Decoder = { paths in
             try paths.map { path in
                 let index = Int(try Files.read(root.pushing(path))[0])
@@ -196,26 +250,52 @@ import Testing
         }
         try put("cat/a.png", UInt8(division.train[0]))
         try put("cat/b.png", UInt8(division.development[0]))
+        try folder.write("fix/cat/c.png", [UInt8(division.development[0]), 0])
         let set = try CorrectionSet(
             CorrectionFolder(root), known: ["cat", "dog", "owl"], fewest: 2, history: nil, decode: decode)
+        #expect(set.corrections.count == 2, "one picture, whatever its bytes")
         let all = try RetrainingData(
-            name: "tiny", champion: Self.champion,
-            sources: [.init(set: data, perClass: 5, isLearntWhole: false)], corrections: set)
+            name: "tiny", champion: Self.champion, digests: nil, sources: [Self.source(data)], corrections: set)
         #expect(all.relabelled == 1)
         #expect(!all.train.contains(division.train[0]))
-        #expect(all.problems.map(\.path) == ["cat/b.png"] && all.problems[0].reason.contains("held back"))
+        #expect(all.problems.count == 1 && ["cat/b.png", "cat/c.png"].contains(all.problems[0].path))
+        #expect(all.problems[0].reason.contains("held back"))
         #expect(all.learntCorrections + all.judgingCorrections == 1)
+        try expectNoLeak(all)
+    }
+
+    /// The same pixels in files of other bytes, under two labels.
+    @Test func onePictureUnderTwoLabelsIsAConflict() throws {
+        try folder.write("fix/cat/a.png", [7, 1])
+        try folder.write("fix/dog/b.png", [7, 2])
+        let set = try set()
+        #expect(set.corrections.isEmpty)
+        #expect(set.problems.count == 1, "\(set.problems)")
+        for part in ["2 labels", "cat/a.png", "dog/b.png"] { #expect(set.problems[0].reason.contains(part)) }
     }
 
     @Test func whatTheChampionHasSeenDoesNotJudge() throws {
         var data = Self.data()
         data.splits["test"] = LabelledImages(height: 1, width: 1, pixels: [7, 7, 7], labels: [0])
         let all = try RetrainingData(
-            name: "tiny", champion: Self.champion, sources: [.init(set: data, perClass: nil, isLearntWhole: true)],
+            name: "tiny", champion: Self.champion, digests: nil,
+            sources: [Self.source(data, perClass: nil, whole: true)],
             corrections: CorrectionSet(restoring: [], pixels: [], newLabels: []))
         #expect(all.train.count == 40 && all.development.isEmpty)
         #expect(all.judged.pixels == [7, 7, 7] && all.judged.labels == [1])
         #expect(all.notes.count == 1)
+    }
+
+    /// One bad entry costs itself.
+    @Test func whatCannotBeOpenedIsReported() throws {
+        try put("cat/a.png", 1)
+        symlink("/nonexistent", root.appending("gone").string)
+        try folder.write("fix/x", [1])
+        let name = FilePath(bytes: Array("\(root)/".utf8) + [0xFF])
+        try Files.makeDirectory(name)
+        let set = try set()
+        #expect(set.corrections.count == 1)
+        #expect(Set(set.problems.map(\.path)) == ["gone", "x", "%FF"], "\(set.problems)")
     }
 
     @Test func whatAModelHasLearntOfADataSet() throws {
@@ -231,10 +311,14 @@ import Testing
         #expect(try learnt().perClass == nil && learnt().isLearntWhole == false, "a tenth of twenty is two")
         champion.training = .object(["data": .object(["name": .string("base"), "development": .int(0)])])
         #expect(try learnt().isLearntWhole)
+        let same = TrainedSet(
+            name: "base", sha256: try data.images("train").sha256, perClass: 3, isLearntWhole: false)
+        champion.training = .object(["sets": .array([try same.json])])
+        #expect(try learnt() == same)
         let set = TrainedSet(name: "base", sha256: "", perClass: 3, isLearntWhole: false)
-        champion.training = .object(["sets": .array([try set.json])])
-        #expect(try learnt() == set)
         champion.training = .object(["sets": .array([])])
         #expect(try !learnt().isLearntWhole, "one that it never met")
+        champion.training = .object(["sets": .array([try set.json])])
+        #expect(try learnt().isLearntWhole, "it has met another state of it")
     }
 }

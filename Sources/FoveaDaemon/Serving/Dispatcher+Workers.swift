@@ -88,9 +88,9 @@ extension Dispatcher {
     /// The image is at fault.
     func convict(_ item: Item, _ generation: Generation) {
         if let last = lastSwap, last.cause != nil, let left = last.old, generation === serving {
+            let advice = "'foveactl model swap \(left)' lets the newer model serve again"
             log.error(
-                "\(item.file.escaped) ends workers of \(generation.identifier) as well: the image is at fault, and "
-                    + "'foveactl model swap \(left)' lets the newer model serve again")
+                "\(item.file.escaped) ends workers of \(generation.identifier) as well, so it is at fault: \(advice)")
         }
         decide(
             item,

@@ -49,8 +49,8 @@ struct RetrainReport {
         lines.append("")
         if let learning = gate.learning {
             lines += [
-                "Of those that \(old) gets wrong, \(new) gets right \(Figures.percent(learning.corrections)) of the "
-                    + "corrections and \(Figures.percent(learning.data)) of the data sets' images.", "",
+                "Of the corrections that \(old) gets wrong, \(new) gets \(Figures.percent(learning.corrections)) right; a model "
+                    + "as different and no better would get \(Figures.percent(learning.expected)).", "",
             ]
         }
         lines += [
