@@ -79,6 +79,24 @@ extension EndToEnd {
         try daemon.stop()
     }
 
+    /// Who means to replace one model does not replace another that somebody has let serve meanwhile.
+    @Test func aSwapMayNameWhatItReplaces() throws {
+        let daemon = try RunningDaemon()
+        let client = ControlClient(socket: daemon.root.appending("s"))
+        func swap(replacing sha256: String) throws -> (status: Int, receipt: SwapReceipt) {
+            let answer = try client.request(
+                "POST", Routes.swap, body: SwapRequest(model: "other@1", replacing: sha256).json)
+            return (answer.status, try ControlClient.decode(answer.body))
+        }
+        let wrong = try swap(replacing: String(repeating: "0", count: 64))
+        #expect(wrong.status == 409 && wrong.receipt.refusal == .overtaken, "\(wrong)")
+        #expect(wrong.receipt.reason?.contains("tiny@1 serves now") == true)
+        #expect(try daemon.status().model?.name == "tiny")
+        let right = try swap(replacing: try #require(try daemon.status().model?.sha256))
+        #expect(right.status == 200 && right.receipt.outcome == .switched, "\(right)")
+        try daemon.stop()
+    }
+
     @Test func aDaemonWithoutASoundModelSaysSo() throws {
         let daemon = try RunningDaemon(["model": "nothing"], starting: false)
         #expect(try daemon.spawn().wait() == .exited(65))

@@ -74,6 +74,8 @@ extension EndToEnd {
             get throws { try ActiveModel.read(daemon.state.appending("active.json"))?.active.identifier.description }
         }
 
+        var models: FilePath { daemon.state.appending("models") }
+
         func weights(_ model: FilePath) throws -> [UInt8] { try Files.read(model.appending("model.safetensors")) }
     }
 
@@ -178,15 +180,35 @@ extension EndToEnd {
         try night.daemon.stop()
     }
 
+    /// And the next night goes on from there: with the rates of the first training, and what was held back held back.
     @Test func withoutADaemonTheNextStartServesIt() throws {
-        let night = try Night()
+        let night = try Night("keep: 1")
         try night.correct(120, to: "yellow", 200, 200, 40)
         #expect(try night.retrain("--quiet").code == 0)
         #expect(try night.serving == "tiny@2")
+        try night.correct(120, to: "violet", 200, 40, 200, seed: 2)
+        let second = try night.retrain("--quiet")
+        #expect(second.code == 0 && second.output.contains("promoted tiny@3 over tiny@2"), "\(second)")
+        let store = ModelStore(bundled: try Fixture.shared().root.appending("champion"), trained: night.models)
+        func training(_ model: String) throws -> JSONValue {
+            try #require(try store.configuration(of: store.resolve(model)).training)
+        }
+        #expect(try training("tiny@3")["settings"] == training("tiny@2")["settings"])
+        #expect(try training("tiny@3")["recipe"] == training("tiny@1")["settings"])
+        #expect(try store.configuration(of: store.resolve("tiny@3")).labels == Fixture.labels + ["yellow", "violet"])
+        let learnt = try ["tiny@1", "tiny@2", "tiny@3"].map {
+            try Files.read(store.resolve($0).folder.pushing("training/learnt.digests")).count
+        }
+        #expect(learnt[0] < learnt[1] && learnt[1] < learnt[2])
+        // Its predecessor is kept, however few versions are.
+        #expect(try store.list().map(\.identifier.description) == ["tiny@1", "tiny@2", "tiny@3"])
+        let removal = try night.daemon.ctl("model", "remove", "tiny@2")
+        #expect(removal.code == 77 && removal.error.contains("rollback"), "\(removal)")
+
         try night.daemon.start()
-        #expect(try night.daemon.status().model?.version == "2")
+        #expect(try night.daemon.status().model?.version == "3")
         #expect(try night.daemon.ctl("model", "rollback").code == 0)
-        #expect(try night.daemon.status().model?.version == "1")
+        #expect(try night.daemon.status().model?.version == "2")
         try night.daemon.stop()
     }
 
@@ -195,14 +217,14 @@ extension EndToEnd {
         let (whole, killed) = (try Night(), try Night())
         for night in [whole, killed] { try night.correct(120, to: "yellow", 200, 200, 40) }
         let begin = monotonicNanoseconds()
-        #expect(try whole.retrain("--quiet", "--no-promote").code == 12)
+        #expect(try whole.retrain("--quiet").code == 0)
         let duration = monotonicNanoseconds() - begin
         var random = SeededRandom(3)
         var ending = ChildProcess.Ending.killed(signal: SIGKILL)
         var kills = 0
         while ending == .killed(signal: SIGKILL) {
             let child = try ChildProcess(
-                executable: try Programs.path("foveactl"), arguments: killed.arguments(["--quiet", "--no-promote"]),
+                executable: try Programs.path("foveactl"), arguments: killed.arguments(["--quiet"]),
                 environment: ["PATH=/usr/bin:/bin"], output: nil, error: nil)
             if kills < 10 {
                 usleep(UInt32.random(in: 20_000...UInt32(max(40_000, duration / 2000)), using: &random))
@@ -211,11 +233,17 @@ extension EndToEnd {
             ending = child.wait()
             if ending == .killed(signal: SIGKILL) { kills += 1 }
         }
-        #expect(ending == .exited(12) || ending == .exited(11), "\(ending)")
+        // 11 where the last kill came when all was done.
+        #expect(ending == .exited(0) || ending == .exited(11), "\(ending)")
         #expect(kills > 0)
         let models = [whole, killed].map { $0.daemon.state.pushing("models/tiny/2") }
         #expect(try whole.weights(models[0]) == killed.weights(models[1]))
-        #expect(try Files.statusIfPresent(killed.folder.appending("run")) == nil)
+        for night in [whole, killed] {
+            #expect(try Files.statusIfPresent(night.folder.appending("run")) == nil)
+            #expect(try night.serving == "tiny@2")
+            #expect(try night.report["outcome"]?.string == "promoted")
+            #expect(try Files.list(night.models.appending("tiny")).count == 1, "once")
+        }
     }
 
     @Test func onlyOneRetrainsAtATime() throws {

@@ -2,6 +2,8 @@ import FoveaRetraining
 import Testing
 
 @Suite struct GateTests {
+    private let known: Set = ["cat", "dog", "other"]
+
     private static func comparison(_ gained: Int, _ lost: Int, both: Int = 0, neither: Int = 0) -> PairedComparison {
         var answers = [(champion: Bool, challenger: Bool)](repeating: (false, true), count: gained)
         answers += [(champion: Bool, challenger: Bool)](repeating: (true, false), count: lost)
@@ -48,13 +50,13 @@ import Testing
     }
 
     @Test func aBetterChallengerPasses() {
-        let gate = Gate(Self.images(.data, count: 1000, champion: 0.6, challenger: 0.7))
+        let gate = Gate(Self.images(.data, count: 1000, champion: 0.6, challenger: 0.7), known: known)
         #expect(gate.isPassed, "\(gate.reasons)")
         #expect(gate.parts.keys.sorted() == ["data"])
     }
 
     @Test func oneThatIsNoBetterDoesNot() {
-        let gate = Gate(Self.images(.data, count: 1000, champion: 0.69, challenger: 0.7))
+        let gate = Gate(Self.images(.data, count: 1000, champion: 0.69, challenger: 0.7), known: known)
         #expect(gate.reasons.count == 1 && gate.reasons[0].contains("error bar"), "\(gate.reasons)")
     }
 
@@ -73,33 +75,36 @@ import Testing
         func corrections(_ right: Int) -> [Gate.Image] {
             (0..<200).map { image(.corrections, false, $0 < right) }
         }
-        let chance = Gate(data + corrections(62))
+        let chance = Gate(data + corrections(62), known: known)
         #expect(chance.all.isBetter, "62 gained, none lost")
         #expect(chance.reasons.count == 1 && chance.reasons[0].contains("any other model"), "\(chance.reasons)")
         #expect(chance.learning?.expected == 0.3 && chance.learning?.corrections == 0.31)
-        let learnt = Gate(data + corrections(100))
+        let learnt = Gate(data + corrections(100), known: known)
         #expect(learnt.isPassed, "\(learnt.reasons)")
+        // On a label that the champion does not know nothing is gained by chance.
+        #expect(Gate(data + corrections(62), known: ["dog"]).isPassed)
         // Without data there is nothing to hold it against.
-        #expect(Gate(corrections(62)).learning == nil)
+        #expect(Gate(corrections(62), known: known).learning == nil)
     }
 
     @Test func correctionsCannotBuyALossOnTheData() {
         let images =
             Self.images(.data, count: 1000, champion: 0.7, challenger: 0.62)
             + Self.images(.corrections, count: 400, champion: 0.1, challenger: 0.9)
-        let gate = Gate(images)
+        let gate = Gate(images, known: known)
         #expect(gate.all.isBetter)
         #expect(gate.reasons.contains { $0.contains("data's images alone") }, "\(gate.reasons)")
     }
 
     @Test func confidencesThatMeanLessAreRefused() {
         let images = Self.images(.data, count: 2000, champion: 0.6, challenger: 0.7, confidences: (0.6, 0.99))
-        let gate = Gate(images)
+        let gate = Gate(images, known: known)
         #expect(abs(gate.calibration.champion) < 1e-9 && abs(gate.calibration.challenger - 0.29) < 1e-9)
         #expect(gate.calibration.low > 0.2 && gate.calibration.high < 0.35)
         #expect(gate.reasons.count == 1 && gate.reasons[0].contains("confidences"), "\(gate.reasons)")
         // A point is nothing, however certain it is.
-        let small = Gate(Self.images(.data, count: 5000, champion: 0.6, challenger: 0.7, confidences: (0.6, 0.705)))
+        let small = Gate(
+            Self.images(.data, count: 5000, champion: 0.6, challenger: 0.7, confidences: (0.6, 0.705)), known: known)
         #expect(small.isPassed, "\(small.reasons)")
     }
 
@@ -107,8 +112,8 @@ import Testing
         let images =
             Self.images(.data, count: 1000, champion: 0.6, challenger: 0.8)
             + Self.images(.data, count: 10, champion: 0.8, challenger: 0.7, label: "dog")
-        #expect(Gate(images).isPassed)
-        let gate = Gate(images, protected: ["cat", "dog", "bird"])
+        #expect(Gate(images, known: known).isPassed)
+        let gate = Gate(images, known: known, protected: ["cat", "dog", "bird"])
         #expect(gate.reasons.count == 2, "\(gate.reasons)")
         #expect(gate.reasons[0].contains("'dog' got worse") && gate.reasons[1].contains("'bird'"))
         #expect(gate.classes["dog"]?.images == 10)

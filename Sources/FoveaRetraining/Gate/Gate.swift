@@ -4,13 +4,13 @@ import FoveaControl
 ///
 ///     better   over all held-back images, by more than the error bar
 ///     no worse on the data's images alone, and on the corrections' alone, by more than theirs
-///     learnt   where the data's images alone do not show it to be better: the corrections, beyond chance
+///     learnt   where the others alone do not show it to be better: the corrections to known labels, beyond chance
 ///     no worse calibrated on the data's images, by more than a point and than chance
 ///     no worse at all on a label that is protected
 ///
 /// The parts are looked at by themselves because each can deceive. Corrections that are wrong in the same way are
-/// confirmed by those held back of them. And corrections are images that the champion got wrong: any other model, though no
-/// better, is right on some of them. How many that are is seen on the data's images that the champion gets wrong.
+/// confirmed by those held back of them. And corrections to labels that the champion knows are its mistakes: any other model,
+/// though no better, is right on some of them.
 package struct Gate: Codable, Sendable, Equatable {
     /// An image that neither model has learnt.
     package struct Image: Sendable {
@@ -30,7 +30,9 @@ package struct Gate: Codable, Sendable, Equatable {
     package let all: PairedComparison
     /// By origin; one without images is left out.
     package let parts: [String: PairedComparison]
-    /// Of the images that the champion gets wrong; nil where there are no data or no corrections to compare.
+    /// Without the corrections to labels that the champion knows, which are its mistakes.
+    package let unselected: PairedComparison
+    /// Of those corrections; nil where there are none, or no data to hold them against.
     package let learning: Learning?
     /// On the data's images, where there are any.
     package let calibration: CalibrationComparison
@@ -42,8 +44,10 @@ package struct Gate: Codable, Sendable, Equatable {
     /// The challenger may serve.
     package var isPassed: Bool { reasons.isEmpty }
 
-    /// - Parameter protected: labels that must not get worse.
-    package init(_ images: [Image], protected: [String] = []) {
+    /// - Parameters:
+    ///   - known: the champion's labels.
+    ///   - protected: labels that must not get worse.
+    package init(_ images: [Image], known: Set<String>, protected: [String] = []) {
         func comparison(_ images: some Sequence<Image>) -> PairedComparison {
             PairedComparison(
                 images.lazy.map { ($0.champion.label == $0.label, $0.challenger.label == $0.label) })
@@ -51,8 +55,10 @@ package struct Gate: Codable, Sendable, Equatable {
         all = comparison(images)
         parts = Dictionary(grouping: images, by: \.origin.rawValue).mapValues(comparison)
         classes = Dictionary(grouping: images, by: \.label).mapValues(comparison)
-        let (data, corrections) = (parts[Image.Origin.data.rawValue], parts[Image.Origin.corrections.rawValue])
-        learning = data.flatMap { data in corrections.flatMap { Learning(corrections: $0, data: data) } }
+        let data = parts[Image.Origin.data.rawValue]
+        func isSelected(_ image: Image) -> Bool { image.origin == .corrections && known.contains(image.label) }
+        unselected = comparison(images.filter { !isSelected($0) })
+        learning = data.flatMap { Learning(corrections: comparison(images.filter(isSelected)), data: $0) }
         calibration = CalibrationComparison(
             images.filter { $0.origin == .data || data == nil }.map { image in
                 (
@@ -69,7 +75,7 @@ package struct Gate: Codable, Sendable, Equatable {
             let name = origin == Image.Origin.data.rawValue ? "the data's images" : "held-back corrections"
             reasons.append("it is worse on \(name) alone: \(part.words)")
         }
-        if let learning, data?.isBetter != true, !learning.isBeyondChance {
+        if let learning, !unselected.isBetter, !learning.isBeyondChance {
             reasons.append(
                 "corrections are images that the champion got wrong, and it is right on no more of them than any other model "
                     + "would be: \(learning.words)")

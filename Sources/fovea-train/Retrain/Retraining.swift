@@ -273,7 +273,7 @@ struct Retraining {
                 Gate.Image(
                     origin: data.origins[index], label: data.dataset.info.labels[Int(data.judged.labels[index])],
                     champion: old[index], challenger: new[index])
-            }, protected: configuration.retrain.protected)
+            }, known: Set(champion.configuration.labels), protected: configuration.retrain.protected)
     }
 
     /// Before the first start of a daemon the configured name alone says what serves, and would mean the newest version.
