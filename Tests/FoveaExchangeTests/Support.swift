@@ -44,15 +44,3 @@ struct Ground {
         return files
     }
 }
-
-/// The message of the `ModelError` that `body` throws, with its code in front; empty where it throws none.
-func refusal(_ body: () throws -> Void) -> String {
-    do {
-        try body()
-        return ""
-    } catch let error as ModelError {
-        return "\(error.code.rawValue): \(error)"
-    } catch {
-        return "not a ModelError: \(error)"
-    }
-}

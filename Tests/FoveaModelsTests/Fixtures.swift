@@ -21,18 +21,6 @@ final class Scratch {
     }
 }
 
-/// The message of the `ModelError` that `body` throws, with its code in front; empty where it throws none.
-func refusal(_ body: () throws -> Void) -> String {
-    do {
-        try body()
-        return ""
-    } catch let error as ModelError {
-        return "\(error.code.rawValue): \(error)"
-    } catch {
-        return "not a ModelError: \(error)"
-    }
-}
-
 /// SplitMix64: the same numbers for the same seed, everywhere.
 struct SeededGenerator: RandomNumberGenerator {
     var state: UInt64

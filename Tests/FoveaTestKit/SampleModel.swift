@@ -47,3 +47,15 @@ package enum Sample {
         try Files.replace(folder.appending("manifest.json"), with: Manifest(files: entries).encode())
     }
 }
+
+/// The message of the `ModelError` that `body` throws, with its code in front; empty where it throws none.
+package func refusal(_ body: () throws -> Void) -> String {
+    do {
+        try body()
+        return ""
+    } catch let error as ModelError {
+        return "\(error.code.rawValue): \(error)"
+    } catch {
+        return "not a ModelError: \(error)"
+    }
+}

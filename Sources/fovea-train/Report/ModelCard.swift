@@ -30,12 +30,13 @@ package struct ModelCard: Sendable {
     private static func summary(_ report: TrainingReport, _ graph: [GraphNode]) -> [String] {
         let model = report.configuration
         let parameters = graph.reduce(0) { $0 + $1.parameters }
+        let origin = model.base.map { "trained on from \($0)'s weights" } ?? "trained from scratch"
         let groups = model.superclasses.map { " in \($0.count) superclasses" } ?? ""
         return [
             "# \(report.title)", "",
             "An image classifier for \(Figures.grouped(model.labels.count)) labels\(groups): "
                 + "\(Markdown.text(model.description)). Its network has \(Figures.grouped(parameters)) parameters and was "
-                + "trained from scratch.",
+                + "\(origin).",
         ]
     }
 
@@ -53,9 +54,14 @@ package struct ModelCard: Sendable {
     private static func data(_ report: TrainingReport) -> [String] {
         let name = report.configuration.training?["data"]?["name"]?.string.map(Markdown.text) ?? "unnamed"
         let development = report.configuration.training?["data"]?["development"]?.double.map { Int($0) } ?? 0
+        let isRetrained = report.configuration.training?["retraining"] != nil
+        let purpose =
+            isRetrained
+            ? "confidences were calibrated on them, and the last epoch's weights are kept"
+            : "the kept epoch was chosen on them"
         let held =
             development > 0
-            ? "\(Figures.grouped(development)) more were held out as development images: the kept epoch was chosen on them."
+            ? "\(Figures.grouped(development)) more were held out as development images: \(purpose)."
             : "None were held out for development: the last epoch's weights are kept."
         return ["## Data", "", "Trained on \(Figures.grouped(report.images)) images of \(name). \(held)"]
     }
