@@ -168,7 +168,9 @@ extension EndToEnd {
         guard ChildProcess.find("gnuplot") != nil else { return }
         #expect(try ground.train("drawn", epochs: 2).code == 0)
         let drawn = try report("drawn")
-        #expect(drawn.count == texts.count + 1 + 12 && drawn.isSuperset(of: ["confusion.svg", "predictions.png"]), "\(drawn)")
+        #expect(
+            drawn.count == texts.count + 1 + 12 && drawn.isSuperset(of: ["confusion.svg", "predictions.png"]),
+            "\(drawn)")
         // It travels with the model.
         let copy = try Programs.run(
             "foveactl",
