@@ -18,7 +18,7 @@ package struct ModelProtection: Sendable {
         for identifier in pinned.models.sorted() { protect(identifier, "is pinned: `foveactl model unpin` it first") }
         for identifier in reasons.keys.sorted() {
             guard let model = try? store.resolve(identifier.description),
-                let base = (try? store.configuration(of: model))?.base
+                let base = (try? model.configuration)?.base
             else { continue }
             protect(base, "is what \(identifier) was trained on")
         }
@@ -37,14 +37,18 @@ extension ModelConfiguration {
     }
 }
 
-extension ModelStore {
-    /// A model's configuration alone, not verified.
-    package func configuration(of model: Model) throws(ModelError) -> ModelConfiguration {
-        let path = model.folder.appending(ModelFolder.configurationName)
-        return try ModelConfiguration(
-            bytes: try ModelFolder.read(path, limit: ModelFolder.textLimit), subject: path.escaped)
+extension ModelStore.Model {
+    /// What `config.json` says, not verified.
+    package var configuration: ModelConfiguration {
+        get throws(ModelError) {
+            let path = folder.appending(ModelFolder.configurationName)
+            return try ModelConfiguration(
+                bytes: try ModelFolder.read(path, limit: ModelFolder.textLimit), subject: path.escaped)
+        }
     }
+}
 
+extension ModelStore {
     /// Trained versions of `name` beyond the `keep` newest, oldest first, without those that are protected.
     package func surplus(
         of name: String, keep: Int, protection: ModelProtection

@@ -21,6 +21,14 @@ package struct TrainedSet: Codable, Sendable, Equatable {
         get throws { try JSONValue(encoding: self) }
     }
 
+    /// Whether a model has been trained on this very set.
+    package func isKnown(to model: ModelConfiguration) throws -> Bool {
+        if let sets = try model.training?["sets"]?.decode([TrainedSet].self) {
+            return sets.contains { $0.sha256 == sha256 }
+        }
+        return model.training?["data"]?["name"]?.string == name
+    }
+
     /// What `champion` has learnt of `set`. Of models that do not say it, it is concluded from the number of their
     /// development images; where that fits no division, or the data set has changed since, they are taken to have learnt
     /// everything.

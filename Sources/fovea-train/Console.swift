@@ -21,6 +21,12 @@ struct Console: Sendable {
         if !isQuiet { Self.write(text + "\n") }
     }
 
+    /// The first few files that are no images, and how many more there are.
+    func noteLeftOut(_ files: [(path: String, reason: String)]) {
+        for file in files.prefix(5) { note("left out: \(file.path): \(file.reason)") }
+        if files.count > 5 { note("left out: \(files.count - 5) more files") }
+    }
+
     /// A message that is printed in any case.
     func alert(_ text: String) { Self.write(text + "\n") }
 

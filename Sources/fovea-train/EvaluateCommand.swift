@@ -64,8 +64,7 @@ struct EvaluateCommand: ParsableCommand {
         let configuration = try common.load()
         let verified = try configuration.model(model)
         let (data, part) = try load(configuration, verified.configuration)
-        for file in data.refused.prefix(5) { console.note("left out: \(file.path): \(file.reason)") }
-        if data.refused.count > 5 { console.note("left out: \(data.refused.count - 5) more files") }
+        console.noteLeftOut(data.refused)
 
         let threads = threads == 0 ? processorCount() : threads
         let measured = tta.map { verified.configuration.averaging($0) } ?? verified.configuration
@@ -103,12 +102,9 @@ struct EvaluateCommand: ParsableCommand {
             guard split != "dev" else {
                 throw Failure.usage("--split dev needs a data set: import the folder with `foveactl dataset import`")
             }
-            let inner = path.appending(split)
-            let isDivided =
-                try Files.statusIfPresent(inner, followingLinks: true)?.isDirectory == true
-                && !model.labels.contains(split)
-            if !isDivided { part = "all" }
-            data = try EvaluationData(folder: isDivided ? inner : path, model: model, limit: limit)
+            let inner = try FolderOfClasses.part(split, of: path, labels: model.labels)
+            if inner == nil { part = "all" }
+            data = try EvaluationData(folder: inner ?? path, model: model, limit: limit)
         case .dataset(let path):
             let set = try Dataset.open(path, only: [split == "dev" ? "train" : split])
             data = try EvaluationData(try images(of: set), labels: set.info.labels, model: model)

@@ -15,6 +15,13 @@ struct FolderOfClasses {
     /// All folders, also those without an image.
     private(set) var classes: [String] = []
 
+    /// The folder of a part, `test` or `train`, of one that is divided; nil where it is not, and where that name is a label.
+    static func part(_ split: String, of folder: FilePath, labels: [String]) throws -> FilePath? {
+        let inner = folder.appending(split)
+        let isThere = try Files.statusIfPresent(inner, followingLinks: true)?.isDirectory == true
+        return isThere && !labels.contains(split) ? inner : nil
+    }
+
     /// - Throws: where there is not one image.
     init(_ folder: FilePath, height: Int, width: Int, limit: Int? = nil) throws {
         func names(_ path: FilePath) throws -> [FilePath.Component] {

@@ -11,8 +11,7 @@ extension TrainCommand {
     func plan(_ configuration: Configuration, _ console: Console) throws -> TrainingPlan {
         let source = try DataSource.open(data, datasets: configuration.datasets)
         let dataset = source.dataset
-        for file in source.refused.prefix(5) { console.note("left out: \(file.path): \(file.reason)") }
-        if source.refused.count > 5 { console.note("left out: \(source.refused.count - 5) more files") }
+        console.noteLeftOut(source.refused.map { ($0.path, $0.reason) })
 
         do {
             try Labels.check(dataset.info.labels)

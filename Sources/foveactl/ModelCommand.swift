@@ -30,7 +30,7 @@ struct ModelCommand: ParsableCommand {
         let fault: String?
 
         init(_ model: ModelStore.Model, active: ModelIdentifier?, pinned: PinnedModels = PinnedModels()) {
-            let description = Result { () throws(ModelError) in try ModelCommand.read(model) }
+            let description = Result { () throws(ModelError) in try model.configuration }
             name = model.identifier.name
             version = model.identifier.version
             self.active = model.identifier == active
@@ -48,10 +48,6 @@ struct ModelCommand: ParsableCommand {
 
     static func store(_ configuration: Configuration) -> ModelStore {
         ModelStore(bundled: configuration.models, trained: configuration.trainedModels)
-    }
-
-    static func read(_ model: ModelStore.Model) throws(ModelError) -> ModelConfiguration {
-        try ModelStore(bundled: nil, trained: model.folder).configuration(of: model)
     }
 
     /// The model that serves, or would.
@@ -101,7 +97,7 @@ struct ModelCommand: ParsableCommand {
             let store = ModelCommand.store(configuration)
             let active = ModelCommand.active(configuration, store)
             let found = try store.resolve(model ?? active?.description ?? configuration.model)
-            let description = try ModelCommand.read(found)
+            let description = try found.configuration
             if common.json { return Console.data(description.encode()) }
             let entry = Entry(found, active: active)
             var facts = [

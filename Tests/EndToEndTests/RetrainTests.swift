@@ -191,11 +191,11 @@ extension EndToEnd {
         #expect(second.code == 0 && second.output.contains("promoted tiny@3 over tiny@2"), "\(second)")
         let store = ModelStore(bundled: try Fixture.shared().root.appending("champion"), trained: night.models)
         func training(_ model: String) throws -> JSONValue {
-            try #require(try store.configuration(of: store.resolve(model)).training)
+            try #require(try store.resolve(model).configuration.training)
         }
         #expect(try training("tiny@3")["settings"] == training("tiny@2")["settings"])
         #expect(try training("tiny@3")["recipe"] == training("tiny@1")["settings"])
-        #expect(try store.configuration(of: store.resolve("tiny@3")).labels == Fixture.labels + ["yellow", "violet"])
+        #expect(try store.resolve("tiny@3").configuration.labels == Fixture.labels + ["yellow", "violet"])
         let learnt = try ["tiny@1", "tiny@2", "tiny@3"].map {
             try Files.read(store.resolve($0).folder.pushing("training/learnt.digests")).count
         }

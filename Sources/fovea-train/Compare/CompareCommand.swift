@@ -1,9 +1,5 @@
 import ArgumentParser
-import FoundationEssentials
 import FoveaControl
-import FoveaData
-import FoveaHistory
-import FoveaImage
 import FoveaModels
 import FoveaRetraining
 import FoveaSystem

@@ -44,9 +44,8 @@ final class LabelledComparison: ComparedImages {
     ) {
         let (height, width) = (model.configuration.input.height, model.configuration.input.width)
         if case .imageFolder(let path) = source {
-            let inner = path.appending(split)
-            let isDivided = try Files.statusIfPresent(inner, followingLinks: true)?.isDirectory == true
-            let folder = try FolderOfClasses(isDivided ? inner : path, height: height, width: width)
+            let inner = try FolderOfClasses.part(split, of: path, labels: model.configuration.labels)
+            let folder = try FolderOfClasses(inner ?? path, height: height, width: width)
             return (
                 LabelledImages(
                     height: height, width: width, pixels: folder.pixels,

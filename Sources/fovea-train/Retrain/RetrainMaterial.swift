@@ -47,8 +47,7 @@ struct RetrainMaterial {
             let imported = try DataSource.open(
                 data, datasets: configuration.datasets,
                 options: ImportOptions(size: champion.configuration.input.height))
-            for file in imported.refused.prefix(5) { console.note("left out: \(file.path): \(file.reason)") }
-            if imported.refused.count > 5 { console.note("left out: \(imported.refused.count - 5) more files") }
+            console.noteLeftOut(imported.refused.map { ($0.path, $0.reason) })
             sources.append(
                 (data, imported.dataset, try TrainedSet(of: imported.dataset, by: champion.configuration)))
         }
@@ -63,7 +62,7 @@ struct RetrainMaterial {
         let isOld = last?.usable == usable
         let isEmpty =
             try corrections.corrections.isEmpty && configuration.retrain.start == .champion && !force
-            && sources.allSatisfy { try hasLearnt($0.set, champion) }
+            && sources.allSatisfy { try $0.learnt.isKnown(to: champion.configuration) }
         guard isOld || isEmpty else {
             return .some(
                 Found(fingerprint: fingerprint, usable: usable, sources: sources, corrections: corrections))
@@ -86,15 +85,6 @@ struct RetrainMaterial {
             console.note("the history cannot be read, so corrections are not tied to their results: \(error)")
             return nil
         }
-    }
-
-    private func hasLearnt(_ set: Dataset, _ champion: Champion) throws -> Bool {
-        let training = champion.configuration.training
-        let sha256 = try set.images("train").sha256
-        if let sets = try training?["sets"]?.decode([TrainedSet].self) {
-            return sets.contains { $0.sha256 == sha256 }
-        }
-        return training?["data"]?["name"]?.string == set.info.name
     }
 
     /// One number for the corrections, the data sets and the settings.

@@ -116,7 +116,7 @@ struct Retraining {
 
     /// Whether a model is this plan's challenger.
     private func isOf(_ plan: RetrainPlan, _ model: ModelStore.Model) -> Bool {
-        (try? store.configuration(of: model))?.training?["retraining"]?.string == plan.id
+        (try? model.configuration)?.training?["retraining"]?.string == plan.id
     }
 
     // MARK: - From the plan to the outcome
