@@ -103,77 +103,17 @@ extension EndToEnd {
         #expect(daemon.log.contains("nothing"))
     }
 
-    /// A plugin in C that copies, and does `act` at a batch with a magenta image.
-    private func compileTrap(_ act: String, in folder: TemporaryFolder) throws {
-        let source = """
-            #include "fovea_plugin.h"
-            #include <stdlib.h>
-            #include <string.h>
-            static int kept;
-            static fovea_status create(const fovea_create_args *a, fovea_instance **i, fovea_error *e) {
-                (void)a; (void)e; *i = (fovea_instance *)&kept; return FOVEA_OK;
-            }
-            static void destroy(fovea_instance *i) { (void)i; }
-            static fovea_status process(fovea_instance *i, fovea_shape s, const void *in, void *out, fovea_error *e) {
-                const unsigned char *p = in;
-                size_t size = (size_t)s.height * s.width * 3;
-                (void)i; (void)e;
-                for (int n = 0; n < s.count; n++, p += size)
-                    if (p[0] == 255 && p[1] == 0 && p[2] == 255) { \(act) }
-                memcpy(out, in, (size_t)s.count * size);
-                return FOVEA_OK;
-            }
-            static const fovea_plugin plugin = {
-                .abi_version = FOVEA_ABI_VERSION, .struct_size = sizeof(fovea_plugin), .kind = FOVEA_FILTER,
-                .name = "trap", .version = "1", .description = "test", .create = create, .destroy = destroy,
-                .process = process};
-            FOVEA_EXPORT const fovea_plugin *fovea_plugin_entry(const fovea_host *h) { (void)h; return &plugin; }
-            """
-        let input = try folder.write("plugins/trap.c", Array(source.utf8))
-        let package = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
-        let child = try ChildProcess(
-            executable: "/usr/bin/cc",
-            arguments: [
-                "-std=gnu11", "-O1", "-fPIC", "-shared", "-fvisibility=hidden", "-I",
-                package.pushing("Sources/CFoveaPlugin/include").string, "-o",
-                folder.path.pushing("plugins/libfovea-trap.so").string, input.string,
-            ], environment: ["PATH=/usr/bin:/bin"])
-        guard child.wait() == .exited(0) else { throw TestFailure(description: "the plugin does not compile") }
-    }
-
-    /// Lets `trapped@1` serve: `tiny` with the trap before it.
-    private func serveTrapped(_ daemon: RunningDaemon) throws {
-        try daemon.makeModel(
-            "trapped",
-            change: {
-                var description = try JSONDecoder().decode(
-                    [String: JSONValue].self, from: Data($0[ModelFolder.configurationName]!))
-                guard case .array(let chain) = description["chain"] else { throw TestFailure(description: "no chain") }
-                description["chain"] = .array([.object(["plugin": .string("trap")])] + chain)
-                $0[ModelFolder.configurationName] = Array(JSONValue.object(description).text.utf8)
-            })
-        let swap = try daemon.ctl("model", "swap", "trapped")
-        #expect(swap.code == 0, "\(swap.error)")
-    }
-
-    /// What the trap is for, as PNG.
-    private static var magenta: [UInt8] {
-        TestPNG(
-            width: 32, height: 32, colorType: .rgb, samples: (0..<32 * 32).flatMap { _ in [255, 0, 255] }
-        ).bytes
-    }
-
     /// The model before classifies what its successor crashed on.
     @Test func aModelThatKeepsCrashingIsRolledBackByItself() throws {
         let folder = try TemporaryFolder()
-        try compileTrap("abort();", in: folder)
+        try TrapPlugin.compile("abort();", in: folder)
         let daemon = try RunningDaemon(["plugins": "[\(folder.path)/plugins]", "batch": "4"])
-        try serveTrapped(daemon)
+        try TrapPlugin.serve(daemon)
         let images = daemon.fixture.images.prefix(40)
         try daemon.drop(images.prefix(10))
-        try daemon.drop("bad1.png", Self.magenta)
+        try daemon.drop("bad1.png", TrapPlugin.bait)
         try daemon.drop(images.dropFirst(10).prefix(10))
-        try daemon.drop("bad2.png", Self.magenta)
+        try daemon.drop("bad2.png", TrapPlugin.bait)
         try daemon.drop(images.dropFirst(20))
         try daemon.waitForDocuments(42)
 
@@ -196,13 +136,46 @@ extension EndToEnd {
         try daemon.stop()
     }
 
+    /// `tiny` is sound and is never sure: less than half as sure as the model before.
+    @Test func aModelWhoseConfidenceCollapsesIsRolledBackByItself() throws {
+        let daemon = try RunningDaemon()
+        let fixture = daemon.fixture
+        let training = try Programs.run(
+            "foveactl",
+            [
+                "train", "--arch", "vanilla", "--data", "\(fixture.root)/data", "--name", "sure", "--epochs", "8",
+                "--batch", "16", "--set", "channels=8,8,8,8", "--set", "hidden=[16]", "--set", "bnMomentum=0.9",
+                "--temperature", "0.05", "--threads", "1", "--config", daemon.configuration.string, "--quiet",
+            ])
+        #expect(training.code == 0, "\(training)")
+        #expect(try daemon.ctl("model", "swap", "sure").code == 0)
+        try daemon.drop(fixture.images)
+        try daemon.waitForDocuments(300)
+        let first = try daemon.results
+        #expect(first.allSatisfy { $0.record.model.name == "sure" })
+        let doubtful = try #require(fixture.expected["tiny"]).values.map { Double($0[0].confidence) }
+        try #require(first.map { Double($0.record.confidence) }.reduce(0, +) > 2.2 * doubtful.reduce(0, +))
+
+        #expect(try daemon.ctl("model", "swap", "tiny").code == 0)
+        try daemon.drop(fixture.images, prefix: "again/")
+        try daemon.waitForDocuments(600)
+        try eventually("it is rolled back") { try daemon.status().model?.name == "sure" }
+        #expect(try daemon.status().lastSwap?.cause?.contains("its confidence collapsed") == true)
+        #expect(daemon.log.contains("tiny@1 is rolled back to sure@1"))
+        let results = try daemon.results
+        #expect(results.count == 600 && Set(results.map(\.record.id)).count == 600)
+        #expect(try daemon.failures.isEmpty)
+        #expect(results.count { $0.record.model.name == "tiny" } >= 200)
+        try daemon.stop()
+    }
+
     /// One image says little about a model.
     @Test func oneImageThatCrashesIsSetAsideAndTheModelServesOn() throws {
         let folder = try TemporaryFolder()
-        try compileTrap("abort();", in: folder)
+        try TrapPlugin.compile("abort();", in: folder)
         let daemon = try RunningDaemon(["plugins": "[\(folder.path)/plugins]", "batch": "4"])
-        try serveTrapped(daemon)
-        try daemon.drop("bad.png", Self.magenta)
+        try TrapPlugin.serve(daemon)
+        try daemon.drop("bad.png", TrapPlugin.bait)
         try daemon.drop(daemon.fixture.images.prefix(20))
         try daemon.waitForDocuments(20)
         try eventually("it is set aside") { try daemon.status().queue.spooled == 1 }
@@ -211,7 +184,7 @@ extension EndToEnd {
         // The daemon goes: the image is taken up again by the next run.
         try daemon.stop()
         try daemon.start()
-        try daemon.drop("more.png", Self.magenta)
+        try daemon.drop("more.png", TrapPlugin.bait)
         try daemon.waitForDocuments(22)
         #expect(try daemon.failures.isEmpty && daemon.results.count == 22)
         try daemon.stop()
@@ -220,13 +193,13 @@ extension EndToEnd {
     @Test(arguments: ["abort();", "for (;;) { __asm__ volatile(\"\"); }"])
     func aPluginThatFailsCostsOneImage(_ act: String) throws {
         let folder = try TemporaryFolder()
-        try compileTrap(act, in: folder)
+        try TrapPlugin.compile(act, in: folder)
         let daemon = try RunningDaemon(
             [
                 "plugins": "[\(folder.path)/plugins]", "limits": "{seconds: 1}", "batch": "4", "rollback": "\"off\"",
             ])
-        try serveTrapped(daemon)
-        let bad = Self.magenta
+        try TrapPlugin.serve(daemon)
+        let bad = TrapPlugin.bait
         let images = daemon.fixture.images.prefix(20)
         try daemon.drop(images.prefix(7))
         try daemon.drop("bad.png", bad)

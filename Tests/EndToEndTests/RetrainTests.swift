@@ -15,17 +15,28 @@ extension EndToEnd {
         var root: FilePath { daemon.root }
         var folder: FilePath { daemon.state.appending("retrain") }
 
-        init(_ settings: String = "", starting: Bool = false) throws {
+        init(_ settings: String = "", plugins: FilePath? = nil, starting: Bool = false) throws {
+            daemon = try RunningDaemon(try Self.configuration(settings, plugins), starting: starting)
+        }
+
+        private static func configuration(_ settings: String, _ plugins: FilePath?) throws -> [String: String] {
             let data = try Fixture.shared().root.appending("data")
-            daemon = try RunningDaemon(
-                [
-                    "models": try Self.champion.get().string,
-                    "retrain": "{data: ['\(data)'], epochs: 30\(settings.isEmpty ? "" : ", " + settings)}",
-                ], starting: starting)
+            return [
+                "models": try champion.get().string, "plugins": "[\(plugins?.string ?? "")]",
+                "retrain": "{data: ['\(data)'], epochs: 30\(settings.isEmpty ? "" : ", " + settings)}",
+            ]
+        }
+
+        /// What the next command finds, and a daemon that runs does not.
+        func change(plugins: FilePath) throws {
+            let changed = try Self.configuration("", plugins)
+            try Files.replace(
+                daemon.configuration,
+                with: Fixture.configuration(root, models: FilePath(changed["models"]!), changed))
         }
 
         /// A store with a `tiny@1` that has learnt its four colours better than the fixture's.
-        private static let champion = Result { () throws -> FilePath in
+        static let champion = Result { () throws -> FilePath in
             let root = try Fixture.shared().root
             let store = root.appending("champion")
             // Of no other store, or it would be the second version.
@@ -244,6 +255,73 @@ extension EndToEnd {
             #expect(try night.report["outcome"]?.string == "promoted")
             #expect(try Files.list(night.models.appending("tiny")).count == 1, "once")
         }
+    }
+
+    /// What a crash of the machine may leave of it.
+    @Test func aDamagedCheckpointIsBegunAnew() throws {
+        let (whole, damaged) = (try Night(), try Night())
+        for night in [whole, damaged] { try night.correct(120, to: "yellow", 200, 200, 40) }
+        #expect(try whole.retrain("--quiet").code == 0)
+        #expect(try damaged.retrain("--quiet", "--budget", "1ms").code == 75)
+        let checkpoint = damaged.folder.pushing("run/checkpoint")
+        var bytes = try Files.read(checkpoint)
+        bytes[bytes.count / 2] ^= 1
+        try Files.replace(checkpoint, with: bytes)
+        let outcome = try damaged.retrain("--budget", "1h")
+        #expect(outcome.code == 0, "\(outcome)")
+        #expect(outcome.error.contains("the checkpoint cannot be gone on from, and training begins anew"), "\(outcome)")
+        let models = [whole, damaged].map { $0.models.pushing("tiny/2") }
+        #expect(try whole.weights(models[0]) == damaged.weights(models[1]))
+    }
+
+    /// A recipe that cannot work is not tried every night, and the report says what happened.
+    @Test func aTrainingThatDivergesIsReportedOnce() throws {
+        let night = try Night()
+        let tiny = try ModelStore(bundled: nil, trained: Night.champion.get()).resolve("tiny@1").folder
+        let verified = try ModelFolder.verify(tiny)
+        var model = verified.configuration
+        model.version = "2"
+        model.training = model.training?.merging(.object(["settings": .object(["learningRate": .number(1e30)])]))
+        try ModelStore(bundled: nil, trained: night.models).add(
+            configuration: model, weights: night.weights(tiny), golden: verified.golden)
+        try night.correct(120, to: "yellow", 200, 200, 40)
+        let outcome = try night.retrain("--mail")
+        #expect(outcome.code == 65, "\(outcome)")
+        #expect(
+            outcome.output.contains("kept tiny@2, for the training failed: the loss is no longer a number in epoch 1"),
+            "\(outcome)")
+        #expect(try night.report["outcome"]?.string == "failed" && night.report["gate"] == .null)
+        #expect(try night.retrain("--quiet").code == 11)
+        #expect(try Files.list(night.models.appending("tiny")).count == 1)
+    }
+
+    /// A challenger that passes the gate and not the daemon's own proof, here since a plugin of the daemon's is broken.
+    @Test func whatTheDaemonRefusesDoesNotServe() throws {
+        let plugins = try TemporaryFolder()
+        try TrapPlugin.compile("", in: plugins)
+        let night = try Night(plugins: plugins.path.appending("plugins"), starting: true)
+        let daemon = night.daemon
+        try TrapPlugin.serve(daemon)
+        try Files.rename(plugins.path.appending("plugins"), to: plugins.path.appending("sound"))
+        try TrapPlugin.compile("abort();", when: "1", in: plugins)
+        try night.change(plugins: plugins.path.appending("sound"))
+
+        try night.correct(120, to: "yellow", 200, 200, 40)
+        let outcome = try night.retrain("--quiet")
+        #expect(outcome.code == 65, "\(outcome)")
+        #expect(
+            outcome.output.hasPrefix("retrain: kept trapped@1, though the challenger is better: The daemon refused it"))
+        #expect(try night.report["outcome"]?.string == "refused")
+        #expect(try Files.list(night.models.appending("trapped")).count == 1, "or its bare name would mean it")
+        let challenger = try #require(try night.report["challengerFolder"]?.string)
+        #expect(try ModelFolder.verify(FilePath(challenger)).configuration.version == "2")
+        #expect(try night.retrain("--quiet").code == 11)
+
+        #expect(try daemon.status().model?.name == "trapped")
+        try daemon.drop(daemon.fixture.images.prefix(20))
+        try daemon.waitForDocuments(20)
+        #expect(try daemon.results.allSatisfy { $0.record.model.name == "trapped" && $0.record.model.version == "1" })
+        try daemon.stop()
     }
 
     @Test func onlyOneRetrainsAtATime() throws {

@@ -61,9 +61,11 @@ package struct Divergence: Error, Sendable, Equatable, CustomStringConvertible {
     package let epoch: Int
     package let step: Int
 
+    /// Where it happened, a clause.
+    package var place: String { "the loss is no longer a number in epoch \(epoch), step \(step)" }
+
     package var description: String {
-        "the loss is no longer a number in epoch \(epoch), step \(step): "
-            + "try a lower learning rate, a longer warm-up or a smaller norm for clipping"
+        "\(place): try a lower learning rate, a longer warm-up or a smaller norm for clipping"
     }
 }
 

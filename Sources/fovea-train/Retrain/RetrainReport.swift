@@ -6,60 +6,48 @@ import FoveaSystem
 /// What happened, as a line for logs, as text that can be mailed, and as JSON.
 struct RetrainReport {
     let plan: RetrainPlan
-    let gate: Gate
     let outcome: RetrainOutcome
-    let challenger: ModelStore.Model
-    /// It is in the store, not only among the challengers.
-    let isStored: Bool
+    /// nil where the training came to nothing.
+    let judged: Judged?
     /// A sentence on how it ended.
     let remark: String?
     let removed: [ModelIdentifier]
     let finished = Timestamp.now()
 
+    /// A challenger, and what the gate says of it.
+    struct Judged {
+        let challenger: ModelStore.Model
+        let gate: Gate
+
+        var name: String { challenger.identifier.description }
+    }
+
     private var old: String { plan.championName }
-    private var new: String { challenger.identifier.description }
 
     /// One line: what serves, and why.
     var line: String {
-        let verdict =
-            switch outcome {
-            case .promoted: "promoted \(new) over \(old): \(gate.all.words)"
-            case .better:
-                "\(new) is better than \(old) and waits for `foveactl model swap \(new)`: \(gate.all.words)"
-            case .refused: "kept \(old), though the challenger is better: \(remark ?? "")"
-            case .kept, .nothingNew, .failed:
-                "kept \(old); the challenger is not promoted: \(gate.reasons.joined(separator: "; "))"
-            }
-        return "\(verdict); \(corrections), \(Units.show(seconds: finished.seconds(since: plan.begun)))"
+        "\(verdict); \(corrections), \(Units.show(seconds: finished.seconds(since: plan.begun)))"
     }
 
-    private var corrections: String { "\(Figures.grouped(plan.facts.learntCorrections)) corrections learnt" }
+    private var verdict: String {
+        guard let judged else { return "kept \(old), for the training failed: \(remark ?? "")" }
+        let (new, gate) = (judged.name, judged.gate)
+        return switch outcome {
+        case .promoted: "promoted \(new) over \(old): \(gate.all.words)"
+        case .better: "\(new) is better than \(old) and waits for `foveactl model swap \(new)`: \(gate.all.words)"
+        case .refused: "kept \(old), though the challenger is better: \(remark ?? "")"
+        case .kept, .nothingNew, .failed:
+            "kept \(old); the challenger is not promoted: \(gate.reasons.joined(separator: "; "))"
+        }
+    }
+
+    private var corrections: String { "\(Figures.grouped(plan.facts.learntCorrections)) corrections" }
 
     /// Markdown that reads well as plain text.
     var text: String {
         var lines = ["# Retraining of \(old), \(plan.begun)", "", "\(line).", ""]
-        if let remark, outcome != .refused { lines += [remark, ""] }
-        lines += [
-            "| compared on | images | \(old) | \(new) | difference | gained | lost | p |",
-            "|---|---|---|---|---|---|---|---|", row("all held back", gate.all),
-        ]
-        for (part, comparison) in gate.parts.sorted(by: { $0.key > $1.key }) {
-            lines.append(row(part == "data" ? "of the data sets" : "corrections", comparison))
-        }
-        lines.append("")
-        if let learning = gate.learning {
-            lines += [
-                "Of the corrections that \(old) gets wrong, \(new) gets \(Figures.percent(learning.corrections)) right; a model "
-                    + "as different and no better would get \(Figures.percent(learning.expected)).", "",
-            ]
-        }
-        lines += [
-            "Expected calibration error: \(Figures.percent(gate.calibration.champion, decimals: 2)) → "
-                + "\(Figures.percent(gate.calibration.challenger, decimals: 2)) (difference from "
-                + "\(Units.decimals(100 * gate.calibration.low, 2)) to \(Units.decimals(100 * gate.calibration.high, 2)) points).",
-            "",
-        ]
-        lines += classes
+        if let remark, outcome != .refused, outcome != .failed { lines += [remark, ""] }
+        if let judged { lines += comparison(judged) }
         let facts = plan.facts
         lines += [
             "## Learnt from", "",
@@ -81,14 +69,46 @@ struct RetrainReport {
         return (lines + ["", "## What to do", "", advice]).joined(separator: "\n") + "\n"
     }
 
+    /// How the two did on the images that neither has learnt.
+    private func comparison(_ judged: Judged) -> [String] {
+        let (new, gate) = (judged.name, judged.gate)
+        var lines = [
+            "| compared on | images | \(old) | \(new) | difference | gained | lost | p |",
+            "|---|---|---|---|---|---|---|---|", row("all held back", gate.all),
+        ]
+        for (part, comparison) in gate.parts.sorted(by: { $0.key > $1.key }) {
+            lines.append(row(part == "data" ? "of the data sets" : "corrections", comparison))
+        }
+        lines.append("")
+        if let learning = gate.learning {
+            lines += [
+                "Of the corrections that \(old) gets wrong, \(new) gets \(Figures.percent(learning.corrections)) right; a model "
+                    + "as different and no better would get \(Figures.percent(learning.expected)).", "",
+            ]
+        }
+        lines += [
+            "Expected calibration error: \(Figures.percent(gate.calibration.champion, decimals: 2)) → "
+                + "\(Figures.percent(gate.calibration.challenger, decimals: 2)) (difference from "
+                + "\(Units.decimals(100 * gate.calibration.low, 2)) to \(Units.decimals(100 * gate.calibration.high, 2)) points).",
+            "",
+        ]
+        return lines + classes(gate)
+    }
+
     private var advice: String {
-        switch outcome {
+        guard let judged else {
+            return
+                "It is not tried again before data or settings change; `foveactl retrain --force` does. Where the data are "
+                + "sound, `retrain.start: scratch` in the configuration begins anew."
+        }
+        let (new, folder) = (judged.name, judged.challenger.folder.escaped)
+        return switch outcome {
         case .promoted:
             "Nothing. `foveactl model rollback` goes back, `foveactl model compare \(old) \(new)` shows what changed."
         case .better: "`foveactl model swap \(new)` lets the challenger serve."
         case .kept, .nothingNew, .failed, .refused:
-            "The challenger is in `\(challenger.folder.escaped)` until the next retraining; "
-                + "`foveactl model compare \(old) \(challenger.folder.escaped)` shows where the two differ."
+            "The challenger is in `\(folder)` until the next retraining; "
+                + "`foveactl model compare \(old) \(folder)` shows where the two differ."
         }
     }
 
@@ -103,7 +123,7 @@ struct RetrainReport {
     }
 
     /// The labels that changed more than a coin would.
-    private var classes: [String] {
+    private func classes(_ gate: Gate) -> [String] {
         let changed = gate.classes.filter { $0.value.p < 0.05 }
         guard !changed.isEmpty else { return [] }
         var lines = [
@@ -125,15 +145,16 @@ struct RetrainReport {
             "schema": .string("fovea.retraining/1"), "id": .string(plan.id),
             "begun": .string(plan.begun.description),
             "seconds": .number(finished.seconds(since: plan.begun)),
-            "outcome": .string(outcome.rawValue), "champion": .string(old), "challenger": .string(new),
-            "challengerFolder": .string(challenger.folder.escaped),
+            "outcome": .string(outcome.rawValue), "champion": .string(old),
+            "challenger": judged.map { .string($0.name) } ?? .null,
+            "challengerFolder": judged.map { .string($0.challenger.folder.escaped) } ?? .null,
             "images": .int(facts.images), "corrections": .int(facts.learntCorrections),
             "judgingCorrections": .int(facts.judgingCorrections), "relabelled": .int(facts.relabelled),
             "newLabels": .array(plan.newLabels.map(JSONValue.string)),
             "removed": .array(removed.map { .string($0.description) }),
             "line": .string(line), "remark": remark.map(JSONValue.string) ?? .null,
         ]
-        members["gate"] = try? JSONValue(encoding: gate)
+        members["gate"] = judged.flatMap { try? JSONValue(encoding: $0.gate) } ?? .null
         members["problems"] = try? JSONValue(encoding: plan.problems)
         return .object(members)
     }

@@ -53,7 +53,7 @@ struct Retraining {
         let champion = try Champion(configuration, store)
         if let plan = try unfinished(), let verdict = RetrainVerdict.read(folder.verdict), isOf(plan, champion.model) {
             // Ended between the swap and the report.
-            return try conclude(plan, verdict.gate, .promoted, challenger: champion.model)
+            return try conclude(plan, .promoted, .init(challenger: champion.model, gate: verdict.gate))
         }
         if let (plan, data) = try resumed(champion) {
             console.note("going on with the retraining of \(plan.begun)")
@@ -130,38 +130,28 @@ struct Retraining {
         do {
             challenger = try challengers.list().first { isOf(plan, $0) } ?? train(plan, champion, data)
         } catch let divergence as Divergence {
-            try remember(plan, .failed, challenger: nil)
-            throw Failure.data(
-                "\(divergence). This is not tried again before data or settings change; `foveactl retrain --force` does"
-            )
+            return try conclude(plan, .failed, nil, remark: divergence.place)
         }
-        var verdict = RetrainVerdict.read(folder.verdict)
-        if verdict == nil {
-            let found = RetrainVerdict(
-                gate: try judge(champion, challenger, data), version: challenger.identifier.version)
-            try Files.replace(folder.verdict, with: JSONText.pretty(found))
-            verdict = found
-        }
-        guard let gate = verdict?.gate, gate.isPassed else {
-            return try conclude(plan, verdict!.gate, .kept, challenger: challenger)
-        }
+        let gate = try RetrainVerdict.read(folder.verdict)?.gate ?? judge(champion, challenger, data)
+        guard gate.isPassed else { return try conclude(plan, .kept, .init(challenger: challenger, gate: gate)) }
         try nameChampion(plan)
         let model = try store.list().first { isOf(plan, $0) } ?? adopt(challenger)
-        if command.noPromote { return try conclude(plan, gate, .better, challenger: model) }
+        let judged = RetrainReport.Judged(challenger: model, gate: gate)
+        if command.noPromote { return try conclude(plan, .better, judged) }
         let entry = ActiveModel.Entry(model.identifier, sha256: try ModelFolder.verify(model.folder).sha256)
         switch try Promotion(configuration: configuration).promote(entry, over: plan.champion) {
-        case .serves: return try conclude(plan, gate, .promoted, challenger: model)
+        case .serves: return try conclude(plan, .promoted, judged)
         case .atNextStart:
             return try conclude(
-                plan, gate, .promoted, challenger: model,
+                plan, .promoted, judged,
                 remark: "No daemon is running: \(model.identifier) serves from its next start on.")
-        case .overtaken(let reason):
-            return try conclude(plan, gate, .better, challenger: model, remark: sentence(reason))
+        case .overtaken(let reason): return try conclude(plan, .better, judged, remark: sentence(reason))
         case .refused(let reason):
             // It must not be what its bare name means.
             try Files.removeTree(model.folder)
             return try conclude(
-                plan, gate, .refused, challenger: challenger, remark: sentence("The daemon refused it: \(reason)"))
+                plan, .refused, .init(challenger: challenger, gate: gate),
+                remark: sentence("The daemon refused it: \(reason)"))
         }
     }
 
@@ -255,7 +245,7 @@ struct Retraining {
         return ["corrections.jsonl": lines]
     }
 
-    /// Both models' answers, as they are served, to images that neither has learnt.
+    /// Both models' answers, as they are served, to images that neither has learnt; written down, for that is done once.
     private func judge(
         _ champion: Champion, _ challenger: ModelStore.Model, _ data: RetrainingData
     ) throws -> Gate {
@@ -268,12 +258,15 @@ struct Retraining {
         }
         let old = try answers(champion.configuration, champion.model.folder)
         let new = try answers(try ModelFolder.verify(challenger.folder).configuration, challenger.folder)
-        return Gate(
+        let gate = Gate(
             data.judged.labels.indices.map { index in
                 Gate.Image(
                     origin: data.origins[index], label: data.dataset.info.labels[Int(data.judged.labels[index])],
                     champion: old[index], challenger: new[index])
             }, known: Set(champion.configuration.labels), protected: configuration.retrain.protected)
+        let verdict = RetrainVerdict(gate: gate, version: challenger.identifier.version)
+        try Files.replace(folder.verdict, with: JSONText.pretty(verdict))
+        return gate
     }
 
     /// Before the first start of a daemon the configured name alone says what serves, and would mean the newest version.
@@ -301,20 +294,19 @@ struct Retraining {
 
     /// Writes what happened, and forgets what is finished.
     private func conclude(
-        _ plan: RetrainPlan, _ gate: Gate, _ outcome: RetrainOutcome, challenger: ModelStore.Model,
-        remark: String? = nil
+        _ plan: RetrainPlan, _ outcome: RetrainOutcome, _ judged: RetrainReport.Judged?, remark: String? = nil
     ) throws -> RetrainOutcome {
-        let isStored = !challenger.folder.starts(with: folder.challengers)
-        if isStored { try Files.removeTree(folder.challengers) }
+        let stored = judged.flatMap { $0.challenger.folder.starts(with: folder.challengers) ? nil : $0.challenger }
+        if stored != nil { try Files.removeTree(folder.challengers) }
         let report = RetrainReport(
-            plan: plan, gate: gate, outcome: outcome, challenger: challenger, isStored: isStored, remark: remark,
-            removed: isStored ? keepHouse(challenger.identifier.name) : [])
+            plan: plan, outcome: outcome, judged: judged, remark: remark,
+            removed: stored.map { keepHouse($0.identifier.name) } ?? [])
         let json = report.json
         try Files.replace(folder.report, with: report.text.utf8)
         try Files.replace(folder.reportJSON, with: JSONText.pretty(json))
         let log = (try? Files.read(folder.log)) ?? []
         try Files.replace(folder.log, with: log + Array("\(json.text)\n".utf8))
-        try remember(plan, outcome, challenger: isStored ? challenger : nil)
+        try remember(plan, outcome, challenger: stored)
         if command.common.json {
             Console.write(String(decoding: JSONText.pretty(json), as: UTF8.self), to: 1)
         } else if command.mail {
