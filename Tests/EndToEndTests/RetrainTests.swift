@@ -174,6 +174,15 @@ extension EndToEnd {
         #expect(try night.retrain("--quiet").code == 11)
     }
 
+    /// Wrong in the same way, they confirm each other; the data sets' images do not.
+    @Test func correctionsThatAreAllWrongAreNotPromoted() throws {
+        let night = try Night()
+        try night.correct(120, to: "blue", 190, 60, 60)
+        let outcome = try night.retrain("--quiet")
+        #expect(outcome.code == 10, "\(outcome)")
+        #expect(try night.serving == nil)
+    }
+
     @Test func aBetterChallengerMayWait() throws {
         let night = try Night("protected: [red]")
         try night.correct(120, to: "yellow", 200, 200, 40)
