@@ -79,8 +79,8 @@ package.targets.append(
     .executableTarget(
         name: "fovea-bench",
         dependencies: [
-            "CKernels", "FoveaImage", "FoveaNN", "FoveaModels", "FoveaPipeline", "FoveaControl", "FoveaSystem",
-            argumentParser,
+            "CKernels", "FoveaImage", "FoveaData", "FoveaNN", "FoveaModels", "FoveaPipeline", "FoveaControl",
+            "FoveaSystem", argumentParser,
         ], path: "Benchmarks/fovea-bench"))
 
 // MARK: - Plugins: one shared library each, of which only the entry symbol is visible

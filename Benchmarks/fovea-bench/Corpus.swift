@@ -1,4 +1,4 @@
-import FoveaImage
+import FoveaData
 import FoveaSystem
 import SystemPackage
 
@@ -18,19 +18,13 @@ struct Corpus {
 
     /// Reads a folder per class; in the order in which `evaluate` takes it.
     init(folder: FilePath) throws {
-        func names(_ path: FilePath) throws -> [FilePath.Component] {
-            try Files.list(path).filter { !$0.string.hasPrefix(".") }
-                .sorted { $0.string.utf8.lexicographicallyPrecedes($1.string.utf8) }
-        }
         self.folder = folder
-        images = try names(folder).flatMap { label -> [Image] in
-            let inside = folder.appending(label)
-            guard try Files.status(inside, followingLinks: true).isDirectory else { return [] }
-            return try names(inside).map { file in
-                let bytes = try Files.read(inside.appending(file))
+        images = try ClassFolders(folder).classes.flatMap { one in
+            try one.files.map { path in
+                let bytes = try Files.read(path)
                 return Image(
-                    name: "\(label.string)/\(percentEscaped(Array(file.string.utf8)))",
-                    ending: file.extension.map { ".\($0)" } ?? "", bytes: bytes,
+                    name: "\(one.name.string)/\(percentEscaped(Array(path.lastComponent!.string.utf8)))",
+                    ending: path.extension.map { ".\($0)" } ?? "", bytes: bytes,
                     sha256: hexadecimal(Digest.sha256(bytes)))
             }
         }

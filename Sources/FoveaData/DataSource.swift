@@ -2,7 +2,7 @@ import FoveaSystem
 import SystemPackage
 
 /// A file or class that did not make it into a data set.
-package struct RefusedFile: Sendable, Equatable {
+package struct RefusedFile: Error, Sendable, Equatable {
     /// Printable path.
     package let path: String
     /// A sentence.

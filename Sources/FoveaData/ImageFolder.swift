@@ -1,7 +1,5 @@
-import FoveaImage
 import FoveaModels
 import FoveaSystem
-import Glibc
 import SystemPackage
 
 // A folder per class, in one of two layouts:
@@ -25,7 +23,7 @@ package enum ImageFolder {
             throw DataError(.invalid, "--test-fraction \(options.testFraction): 0 to below 1 are possible")
         }
         var reader = Reader(options: options)
-        let top = try reader.folders(in: path)
+        let top = try system { () throws(SystemError) in try ClassFolders.folders(in: path) }
         let divided = !top.isEmpty && top.allSatisfy { ["train", "test"].contains($0.string) }
         if divided {
             for split in top { try reader.readClasses(path.appending(split), split: split.string) }
@@ -48,67 +46,36 @@ private struct Reader {
     var refused: [RefusedFile] = []
     /// By split and class.
     var images: [String: [String: LabelledImages]] = [:]
-    var pixels: [UInt8]
 
-    init(options: ImportOptions) {
-        self.options = options
-        pixels = [UInt8](repeating: 0, count: options.size * options.size * 3)
-    }
-
-    /// Names in a folder, sorted, without those that file managers leave behind.
-    func names(in path: FilePath) throws(DataError) -> [FilePath.Component] {
-        let names = try system { () throws(SystemError) in try Files.list(path) }
-        return names.filter { !$0.string.hasPrefix(".") && $0.string != "Thumbs.db" && $0.string != "@eaDir" }
-            .sorted { $0.string.utf8.lexicographicallyPrecedes($1.string.utf8) }
-    }
-
-    func folders(in path: FilePath) throws(DataError) -> [FilePath.Component] {
-        try names(in: path).filter { name in
-            ((try? Files.statusIfPresent(path.appending(name), followingLinks: true)) ?? nil)?.isDirectory == true
-        }
-    }
+    init(options: ImportOptions) { self.options = options }
 
     mutating func readClasses(_ path: FilePath, split: String) throws(DataError) {
-        let classes = try folders(in: path)
-        for name in try names(in: path) where !classes.contains(name) {
-            refused.append(RefusedFile(path: path.appending(name).escaped, reason: "not inside a class's folder"))
+        let folders = try system { () throws(SystemError) in try ClassFolders(path) }
+        for stray in folders.strays {
+            refused.append(RefusedFile(path: stray.escaped, reason: "not inside a class's folder"))
         }
-        for name in classes {
-            let folder = path.appending(name)
-            guard let label = String(validating: FilePath(root: nil, components: name).bytes, as: UTF8.self) else {
+        for one in folders.classes {
+            let folder = one.folder
+            guard let label = String(validating: FilePath(root: nil, components: one.name).bytes, as: UTF8.self) else {
                 throw DataError(.invalid, "\(folder.escaped): a label must be UTF-8")
             }
             if let problem = Labels.problem(label) {
                 throw DataError(.invalid, "\(folder.escaped): as a label '\(label)' \(problem)")
             }
             var found = LabelledImages(height: options.size, width: options.size)
-            for file in try names(in: folder) { take(folder.appending(file), &found) }
+            for file in one.files {
+                do throws(RefusedFile) {
+                    found.append(
+                        try ClassFolders.decode(file, height: options.size, width: options.size), label: 0)
+                } catch {
+                    refused.append(error)
+                }
+            }
             if found.count == 0 {
                 refused.append(RefusedFile(path: folder.escaped, reason: "a class without a single image"))
             } else {
                 images[split, default: [:]][label] = found
             }
-        }
-    }
-
-    private mutating func take(_ path: FilePath, _ found: inout LabelledImages) {
-        do throws(SystemError) {
-            let status = try Files.status(path, followingLinks: true)
-            guard status.isRegular else {
-                refused.append(RefusedFile(path: path.escaped, reason: "not a file"))
-                return
-            }
-            let descriptor = try Files.open(path, O_RDONLY | O_NONBLOCK)
-            defer { try? descriptor.close() }
-            do throws(ImageError) {
-                let bytes = try ImageDecoder.read(descriptor: descriptor.rawValue)
-                let image = try ImageDecoder.decode(bytes, height: options.size, width: options.size).image
-                found.append(image, label: 0)
-            } catch {
-                refused.append(RefusedFile(path: path.escaped, reason: error.description))
-            }
-        } catch {
-            refused.append(RefusedFile(path: path.escaped, reason: error.description))
         }
     }
 

@@ -1,6 +1,5 @@
-import FoveaImage
+import FoveaData
 import FoveaSystem
-import Glibc
 import SystemPackage
 
 /// A folder per class, decoded as the worker decodes.
@@ -24,29 +23,19 @@ struct FolderOfClasses {
 
     /// - Throws: where there is not one image.
     init(_ folder: FilePath, height: Int, width: Int, limit: Int? = nil) throws {
-        func names(_ path: FilePath) throws -> [FilePath.Component] {
-            try Files.list(path).filter { !$0.string.hasPrefix(".") }
-                .sorted { $0.string.utf8.lexicographicallyPrecedes($1.string.utf8) }
-        }
-        let folders = try names(folder).filter {
-            try Files.status(folder.appending($0), followingLinks: true).isDirectory
-        }
+        let folders = try ClassFolders(folder).classes
         guard !folders.isEmpty else {
             throw Failure.data("\(folder.escaped): no folders in it; a folder per class with PNG or JPEG is needed")
         }
-        classes = folders.map(\.string)
-        for name in folders {
-            for file in try names(folder.appending(name)) where limit.map({ labels.count < $0 }) ?? true {
-                let path = folder.appending(name).appending(file)
-                do {
-                    let descriptor = try Files.open(path, O_RDONLY | O_NONBLOCK)
-                    defer { try? descriptor.close() }
-                    let bytes = try ImageDecoder.read(descriptor: descriptor.rawValue)
-                    pixels += try ImageDecoder.decode(bytes, height: height, width: width).image.pixels
-                    labels.append(name.string)
-                    self.names.append("\(FilePath(root: nil, components: name, file).escaped)")
+        classes = folders.map(\.name.string)
+        for one in folders {
+            for file in one.files where limit.map({ labels.count < $0 }) ?? true {
+                do throws(RefusedFile) {
+                    pixels += try ClassFolders.decode(file, height: height, width: width).pixels
+                    labels.append(one.name.string)
+                    names.append(FilePath(root: nil, components: one.name, file.lastComponent!).escaped)
                 } catch {
-                    refused.append((path.escaped, "\(error)"))
+                    refused.append((error.path, error.reason))
                 }
             }
         }
