@@ -77,14 +77,46 @@ import Testing
         }
         let chance = Gate(data + corrections(62), known: known)
         #expect(chance.all.isBetter, "62 gained, none lost")
-        #expect(chance.reasons.count == 1 && chance.reasons[0].contains("any other model"), "\(chance.reasons)")
+        #expect(chance.reasons.count == 1 && chance.reasons[0].contains("has learnt nothing"), "\(chance.reasons)")
         #expect(chance.learning?.expected == 0.3 && chance.learning?.corrections == 0.31)
         let learnt = Gate(data + corrections(100), known: known)
         #expect(learnt.isPassed, "\(learnt.reasons)")
-        // On a label that the champion does not know nothing is gained by chance.
-        #expect(Gate(data + corrections(62), known: ["dog"]).isPassed)
         // Without data there is nothing to hold it against.
         #expect(Gate(corrections(62), known: known).learning == nil)
+    }
+
+    /// The champion knows none of them, so that guessing gains, too.
+    @Test func newLabelsMustBeLearntBeyondChance() {
+        let data = Self.images(.data, count: 1000, champion: 1, challenger: 1)
+        func correction(_ label: String, _ answer: String) -> Gate.Image {
+            Gate.Image(
+                origin: .corrections, label: label, champion: .init(label: "cat", confidence: 0.7),
+                challenger: .init(label: answer, confidence: 0.7))
+        }
+        let labels = (0..<10).map { "new\($0)" }
+        // Shuffled: whatever is answered, a tenth is right.
+        let shuffled = labels.flatMap { label in
+            labels.flatMap { answer in (0..<4).map { _ in correction(label, answer) } }
+        }
+        let gate = Gate(data + shuffled, known: known)
+        #expect(gate.all.isBetter, "40 gained")
+        #expect(gate.reasons.count == 1 && gate.reasons[0].contains("guessing would get 1"), "\(gate.reasons)")
+        #expect(gate.novelty?.right == 0.1 && gate.novelty.map { abs($0.expected - 0.1) < 0.01 } == true)
+        #expect(gate.novelty.map { $0.p > 0.3 } == true)
+        // Half of them right: learnt.
+        let half = labels.flatMap { label in (0..<40).map { correction(label, $0 < 20 ? label : "new\($0 % 10)") } }
+        #expect(Gate(data + half, known: known).isPassed)
+        // One new label, answered no more often where it is right than elsewhere.
+        let often = (0..<1000).map {
+            Gate.Image(
+                origin: .data, label: "cat", champion: .init(label: $0 < 990 ? "cat" : "dog", confidence: 0.7),
+                challenger: .init(label: $0 < 10 ? "bird" : "cat", confidence: 0.7))
+        }
+        let one = Gate(often + (0..<400).map { correction("bird", $0 < 7 ? "bird" : "cat") }, known: known)
+        #expect(one.novelty?.isBeyondChance == false && !one.isPassed, "\(one.reasons)")
+        // Few, and all of them right.
+        #expect(
+            Gate(often + (0..<7).map { _ in correction("bird", "bird") }, known: known).novelty?.isBeyondChance == true)
     }
 
     @Test func correctionsCannotBuyALossOnTheData() {

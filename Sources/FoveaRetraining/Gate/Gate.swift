@@ -4,13 +4,13 @@ import FoveaControl
 ///
 ///     better   over all held-back images, by more than the error bar
 ///     no worse on the data's images alone, and on the corrections' alone, by more than theirs
-///     learnt   where the others alone do not show it to be better: the corrections to known labels, beyond chance
+///     learnt   where the data's images alone do not show it to be better: the corrections, beyond chance
 ///     no worse calibrated on the data's images, by more than a point and than chance
 ///     no worse at all on a label that is protected
 ///
 /// The parts are looked at by themselves because each can deceive. Corrections that are wrong in the same way are
-/// confirmed by those held back of them. And corrections to labels that the champion knows are its mistakes: any other model,
-/// though no better, is right on some of them.
+/// confirmed by those held back of them. And corrections are the champion's mistakes: any other model, though no better, is right
+/// on some of them (`Learning`, and `Novelty` for new labels).
 package struct Gate: Codable, Sendable, Equatable {
     /// An image that neither model has learnt.
     package struct Image: Sendable {
@@ -30,10 +30,10 @@ package struct Gate: Codable, Sendable, Equatable {
     package let all: PairedComparison
     /// By origin; one without images is left out.
     package let parts: [String: PairedComparison]
-    /// Without the corrections to labels that the champion knows, which are its mistakes.
-    package let unselected: PairedComparison
-    /// Of those corrections; nil where there are none, or no data to hold them against.
+    /// Of corrections to labels that the champion knows; nil where there are none, or no data to hold them against.
     package let learning: Learning?
+    /// Of corrections to labels that are new; nil where there are none.
+    package let novelty: Novelty?
     /// On the data's images, where there are any.
     package let calibration: CalibrationComparison
     /// By true label.
@@ -56,9 +56,11 @@ package struct Gate: Codable, Sendable, Equatable {
         parts = Dictionary(grouping: images, by: \.origin.rawValue).mapValues(comparison)
         classes = Dictionary(grouping: images, by: \.label).mapValues(comparison)
         let data = parts[Image.Origin.data.rawValue]
-        func isSelected(_ image: Image) -> Bool { image.origin == .corrections && known.contains(image.label) }
-        unselected = comparison(images.filter { !isSelected($0) })
-        learning = data.flatMap { Learning(corrections: comparison(images.filter(isSelected)), data: $0) }
+        learning = data.flatMap { data in
+            let corrections = images.filter { $0.origin == .corrections && known.contains($0.label) }
+            return Learning(corrections: comparison(corrections), data: data)
+        }
+        novelty = Novelty(images, known: known)
         calibration = CalibrationComparison(
             images.filter { $0.origin == .data || data == nil }.map { image in
                 (
@@ -75,10 +77,11 @@ package struct Gate: Codable, Sendable, Equatable {
             let name = origin == Image.Origin.data.rawValue ? "the data's images" : "held-back corrections"
             reasons.append("it is worse on \(name) alone: \(part.words)")
         }
-        if let learning, !unselected.isBetter, !learning.isBeyondChance {
+        let isLearnt = learning?.isBeyondChance == true || novelty?.isBeyondChance == true
+        if let chance = Self.words(learning, novelty), !isLearnt, data?.isBetter != true {
             reasons.append(
-                "corrections are images that the champion got wrong, and it is right on no more of them than any other model "
-                    + "would be: \(learning.words)")
+                "it is right on no more of the corrections than a model that has learnt nothing from them would be: \(chance)"
+            )
         }
         if calibration.isWorse {
             reasons.append(
@@ -98,6 +101,15 @@ package struct Gate: Codable, Sendable, Equatable {
         }
         self.reasons = reasons
     }
+
+    /// What was learnt of the corrections, beside what chance would give; nil where that cannot be said.
+    private static func words(_ learning: Learning?, _ novelty: Novelty?) -> String? {
+        let parts = [learning?.words, novelty?.words].compactMap { $0 }
+        return parts.isEmpty ? nil : parts.joined(separator: "; ")
+    }
+
+    /// See `words(_:_:)`.
+    package var learnt: String? { Self.words(learning, novelty) }
 }
 
 extension PairedComparison {

@@ -13,7 +13,7 @@ package struct Learning: Codable, Sendable, Equatable {
 
     /// nil where the champion gets nothing wrong on one side.
     ///
-    /// - Parameter corrections: to labels that the champion knows: on a new one no other model gains by chance.
+    /// - Parameter corrections: to labels that the champion knows; see `Novelty` for the others.
     init?(corrections: PairedComparison, data: PairedComparison) {
         func wrong(_ part: PairedComparison) -> Double {
             ((1 - part.champion) * Double(part.images)).rounded()
@@ -31,7 +31,7 @@ package struct Learning: Codable, Sendable, Equatable {
     package var isBeyondChance: Bool { corrections - expected > errorBar }
 
     var words: String {
-        "\(Figures.percent(corrections)) of those held back, where a model as different and no better would get "
-            + "\(Figures.percent(expected)), ± \(points(errorBar)) points"
+        "the champion's mistakes: \(Figures.percent(corrections)) of those held back, where a model as different and no better "
+            + "would get \(Figures.percent(expected)) (± \(points(errorBar)) points)"
     }
 }

@@ -1,5 +1,3 @@
-import Glibc
-
 /// Two models' answers to the same images: who is right more often, and whether that can be chance.
 ///
 /// What matters are the images on which only one of them is right. If the models were equally good, each such image
@@ -47,10 +45,7 @@ package struct PairedComparison: Codable, Sendable, Equatable {
 
     /// The probability that of n coins at most `few` or at least n − `few` show heads.
     private static func twoSided(_ few: Int, of n: Int) -> Double {
-        func logFactorial(_ k: Int) -> Double { lgamma(Double(k) + 1) }
-        let tail = (0...few).reduce(0.0) { sum, k in
-            sum + exp(logFactorial(n) - logFactorial(k) - logFactorial(n - k) - Double(n) * log(2))
-        }
+        let tail = (0...few).reduce(0) { $0 + Binomial.probability($1, of: n, each: 0.5) }
         return min(1, 2 * tail)
     }
 }

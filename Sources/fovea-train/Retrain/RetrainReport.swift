@@ -80,12 +80,7 @@ struct RetrainReport {
             lines.append(row(part == "data" ? "of the data sets" : "corrections", comparison))
         }
         lines.append("")
-        if let learning = gate.learning {
-            lines += [
-                "Of the corrections that \(old) gets wrong, \(new) gets \(Figures.percent(learning.corrections)) right; a model "
-                    + "as different and no better would get \(Figures.percent(learning.expected)).", "",
-            ]
-        }
+        if let learnt = gate.learnt { lines += ["Learnt of the corrections: \(learnt).", ""] }
         lines += [
             "Expected calibration error: \(Figures.percent(gate.calibration.champion, decimals: 2)) → "
                 + "\(Figures.percent(gate.calibration.challenger, decimals: 2)) (difference from "
