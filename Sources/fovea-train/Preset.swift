@@ -67,7 +67,7 @@ struct Preset {
         settings.sizes = [.init(side: 20, until: 0.15), .init(side: 24, until: 0.5)]
         return Preset(
             architecture: "foveanet", settings: settings, warmup: 0.25, chain: .standardised,
-            reaches: [(0.70, 5), (0.73, 8), (0.75, 11), (0.76, 14)])
+            reaches: [(0.70, 5), (0.73, 8), (0.75, 13), (0.76, 17)])
     }
 
     /// The same, wider, for hours: images are mixed (CutMix) and blurred, so that the network neither learns them by heart nor
