@@ -75,7 +75,8 @@ static inline CK(vector) CK(sigmoid)(CK(vector) x) {
 }
 
 static inline CK(vector) CK(activate)(CK(vector) x, const ck_activation *f) {
-    if (f->kind == CK_RELU) return __builtin_elementwise_max(x, CK(all)(0));
+    /* Not a maximum, which would hide what is not a number. */
+    if (f->kind == CK_RELU) return CK(where)(~(x <= CK(all)(0)), x);
     if (f->kind == CK_GATE) return x * CK(sigmoid)(x * (f->linear + f->cubic * x * x));
     return x;
 }

@@ -1,3 +1,5 @@
+import FoveaSystem
+
 // Random changes to training images.
 //
 //     source ─ blur ─ flip and shift ─ cutout ─▶ target          what Fovea's own recipes draw from

@@ -11,6 +11,7 @@
 // from (seed, image), so that a figure can be had again. As in the original, glass copies a near pixel over each, though its paper
 // speaks of swapping: the published figures are of the copies.
 
+import FoveaSystem
 import Glibc
 
 package enum Corruption: String, Sendable, CaseIterable {

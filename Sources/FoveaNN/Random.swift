@@ -1,14 +1,15 @@
-/// Random numbers that are the same on every machine, for a seed.
+import FoveaSystem
 
-/// xoshiro256** by David Blackman and Sebastiano Vigna (prng.di.unimi.it, public domain), seeded by SplitMix64.
+/// Random numbers that are the same on every machine, for a seed: xoshiro256** by David Blackman and Sebastiano Vigna
+/// (prng.di.unimi.it, public domain), seeded by SplitMix64.
 package struct SeededGenerator: RandomNumberGenerator, Sendable, Equatable {
     private var s: (UInt64, UInt64, UInt64, UInt64)
 
     /// A generator for a seed and, where several independent streams are drawn from one seed, what the stream is for:
     /// `SeededGenerator(seed, epoch, batch)`.
     package init(_ seed: UInt64, _ stream: UInt64...) {
-        var state = SplitMix64(state: seed)
-        for part in stream { state = SplitMix64(state: state.next() ^ part &* 0xd6e8_feb8_6659_fd93) }
+        var state = SplitMix64(seed: seed)
+        for part in stream { state = SplitMix64(seed: state.next() ^ part &* 0xd6e8_feb8_6659_fd93) }
         s = (state.next(), state.next(), state.next(), state.next())
     }
 
@@ -29,18 +30,4 @@ package struct SeededGenerator: RandomNumberGenerator, Sendable, Equatable {
     package mutating func uniform() -> Float { Float(next() >> 40) * 0x1p-24 }
 
     package static func == (a: Self, b: Self) -> Bool { a.s == b.s }
-}
-
-/// SplitMix64 by Sebastiano Vigna (prng.di.unimi.it, public domain): spreads a seed's bits.
-package struct SplitMix64: Sendable {
-    package var state: UInt64
-    package init(state: UInt64) { self.state = state }
-
-    package mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
 }

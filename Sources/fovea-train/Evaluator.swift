@@ -1,9 +1,11 @@
 import Dispatch
 import FoveaData
 import FoveaModels
+import FoveaNN
 import FoveaPipeline
 import FoveaRetraining
 import FoveaSystem
+import Glibc
 import Synchronization
 import SystemPackage
 
@@ -24,14 +26,21 @@ struct Evaluator {
         let classes = configuration.labels.count
         let count = data.labels.count
         let blocks = (count + batch - 1) / batch
-        let workers = max(1, min(threads, blocks))
-        let chains = try (0..<workers).map { _ in
+        func worker() throws -> Worker {
             let chain = try Chain(
                 configuration.chain, shape: shape, classes: classes, maxCount: batch, search: search,
                 modelDirectory: folder)
             try chain.warmUp()
             return Worker(chain: chain)
         }
+        // Each has the whole network: as many as there are threads, and as the memory holds.
+        let before = residentMemory(of: getpid())
+        var chains = [try worker()]
+        let each = residentMemory(of: getpid()) - before
+        while chains.count < min(threads, blocks), machineMemory - residentMemory(of: getpid()) > 2 * each {
+            chains.append(try worker())
+        }
+        let workers = chains
 
         let next = Atomic<Int>(0)
         let done = Atomic<Int>(0)
@@ -40,8 +49,8 @@ struct Evaluator {
         let console = console
         data.pixels.withUnsafeBufferPointer { pixels in
             nonisolated(unsafe) let pixels = pixels
-            DispatchQueue.concurrentPerform(iterations: workers) { index in
-                let chain = chains[index].chain
+            DispatchQueue.concurrentPerform(iterations: workers.count) { index in
+                let chain = workers[index].chain
                 var bar = index == 0 ? ProgressBar(console, title, total: count) : nil
                 while results.withLock({ $0.failure == nil }) {
                     let block = next.add(1, ordering: .relaxed).oldValue

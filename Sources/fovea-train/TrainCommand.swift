@@ -377,10 +377,8 @@ struct TrainCommand: ParsableCommand {
     }
 
     private static func value(_ text: Substring) -> JSONValue {
-        if text.contains(",") {
-            return .array(text.split(separator: ",").map { value($0) })
-        }
-        return (try? StrictJSON.parse(Array(text.utf8), depth: 8)) ?? .string(String(text))
+        if let json = try? StrictJSON.parse(Array(text.utf8), depth: 8) { return json }
+        return text.contains(",") ? .array(text.split(separator: ",").map { value($0) }) : .string(String(text))
     }
 
     func storedType() throws -> TensorType {

@@ -47,6 +47,27 @@ struct TrainingRun {
         }
         try spareUnfinished()
 
+        let trained = try train(since: begin)
+        let model: ModelStore.Model
+        do {
+            model = try storeModel(trained)
+        } catch {
+            console.alert("the training is finished but its model is not stored; \(plan.goOn)")
+            throw error
+        }
+        try? Files.unlink(plan.checkpoint)
+        return model
+    }
+
+    /// What a training comes to, without the memory that it took: measuring needs some of its own.
+    private struct Trained {
+        let result: TrainingResult
+        let network: NetworkDefinition
+        let weights: [UInt8]
+        let temperature: Double
+    }
+
+    private mutating func train(since begin: ContinuousClock.Instant) throws -> Trained {
         // Of the raw and the filtered images, and of what the trainer needs; by the parameters.
         let beside = { [plan, settings, pixels] parameters in
             2 * pixels + Trainer.bytes(beside: plan.network, parameters: parameters, settings: settings)
@@ -66,7 +87,14 @@ struct TrainingRun {
         }
         let (training, development) = try sources()
         if resumed == nil && plan.start.isEmpty { try fitStem(network) }
-        let needed = network.bytes + beside(network.parameterCount)
+        // Speed is measured once: another epoch count, after a kill, would be another training.
+        if resumed == nil && plan.budget != nil { try save(trainer) }
+        let needed = network.bytes + trainer.stageBytes + beside(network.parameterCount)
+        guard needed < machineMemory else {
+            throw Failure.usage(
+                "\(Units.show(bytes: needed)) are needed, with those for smaller images, of \(Units.show(bytes: machineMemory)): "
+                    + "make batches, images or layers smaller")
+        }
         console.note(
             "training \(plan.name): \(plan.network.architecture), \(Figures.grouped(network.parameterCount)) parameters, "
                 + "\(Figures.grouped(training.count)) images, \(Figures.grouped(development?.count ?? 0)) for development, "
@@ -84,7 +112,7 @@ struct TrainingRun {
                 progress.step(report)
             },
             onEpoch: { progress.epoch($0) },
-            saveCheckpoint: { try Files.replace(plan.checkpoint, with: try $0.checkpoint()) })
+            saveCheckpoint: save)
         progress.finish()
         if result.end == .stopped {
             let hasCheckpoint = try Files.statusIfPresent(plan.checkpoint) != nil
@@ -100,21 +128,19 @@ struct TrainingRun {
                     + "\(Figures.percent(best, decimals: 2)) of the development images after "
                     + Units.show(seconds: result.epochs.reduce(0) { $0 + $1.seconds }))
         }
-        let model: ModelStore.Model
-        do {
-            model = try storeModel(network, result, development)
-        } catch {
-            console.alert("the training is finished but its model is not stored; \(plan.goOn)")
-            throw error
-        }
-        try? Files.unlink(plan.checkpoint)
-        return model
+        return Trained(
+            result: result, network: network.definition, weights: try Self.encode(network, as: plan.weights),
+            temperature: try plan.temperature ?? development.map(temperature(network)) ?? 1)
     }
 
     // MARK: - The checkpoint
 
     private var lockFile: FilePath {
         plan.checkpoint.removingLastComponent().appending(".\(plan.checkpoint.lastComponent?.string ?? "").lock")
+    }
+
+    private func save(_ trainer: Trainer) throws {
+        try Files.replace(plan.checkpoint, with: try trainer.checkpoint())
     }
 
     /// One training at a time for a checkpoint.
@@ -248,21 +274,19 @@ struct TrainingRun {
 
     // MARK: - The model
 
-    private func storeModel(
-        _ network: Network, _ result: TrainingResult, _ development: ChainSource?
-    ) throws -> ModelStore.Model {
-        let weights = try Self.encode(network, as: plan.weights)
+    private func storeModel(_ trained: Trained) throws -> ModelStore.Model {
+        let (result, weights) = (trained.result, trained.weights)
         var model = ModelConfiguration(
             name: plan.name, version: try plan.version?() ?? store.nextVersion(of: plan.name),
             description: plan.description,
             labels: plan.data.info.labels, superclasses: plan.data.info.superclasses,
             superclassOf: plan.data.info.superclassOf,
             input: .init(height: plan.data.info.height, width: plan.data.info.width), chain: plan.chain,
-            network: try JSONValue(encoding: network.definition), weights: .init(dtype: plan.weights),
+            network: try JSONValue(encoding: trained.network), weights: .init(dtype: plan.weights),
             training: try description(result)
         )
         .averaging(plan.averaging)
-        .at(temperature: try plan.temperature ?? development.map(temperature(network)) ?? 1)
+        .at(temperature: trained.temperature)
 
         // The classifier reads a folder: the weights are measured as they will be read, not as they were trained.
         let folder = plan.checkpoint.removingLastComponent().appending(".\(plan.name).model")

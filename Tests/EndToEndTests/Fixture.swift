@@ -34,7 +34,7 @@ struct Fixture: Sendable {
         removedAtExit = folder
         atexit { removedAtExit = nil }
 
-        var random = SeededRandom(5)
+        var random = SplitMix64(seed: 5)
         let colours = [(60, 60, 190), (60, 190, 60), (120, 120, 120), (190, 60, 60)]
         func image(_ label: Int, width: Int = 32, height: Int = 32) -> [UInt8] {
             let (red, green, blue) = colours[label]

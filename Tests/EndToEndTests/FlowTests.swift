@@ -51,7 +51,7 @@ import Testing
 
     @Test(arguments: [UInt64(1), 2, 3]) func aKilledDaemonGoesOn(_ seed: UInt64) throws {
         let daemon = try RunningDaemon(["workers": "1", "batch": "4"])
-        var random = SeededRandom(seed)
+        var random = SplitMix64(seed: seed)
         let images = daemon.fixture.images
         try daemon.drop(images.prefix(200))
         for kill in 1...3 {

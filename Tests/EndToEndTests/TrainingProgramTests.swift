@@ -115,6 +115,51 @@ extension EndToEnd {
         #expect(try ground.weights("killed") == ground.weights("whole"))
     }
 
+    /// What it says before it begins is enough, and not far too much.
+    @Test func theAnnouncedMemoryIsWhatItTakes() throws {
+        let ground = try Ground()
+        let file = try ground.folder.write("memory.log", [])
+        let log = try Files.open(file, O_WRONLY | O_APPEND)
+        defer { try? log.close() }
+        let child = try ChildProcess(
+            executable: try Programs.path("fovea-train"),
+            arguments: [
+                "train", "--arch", "vanilla", "--data", "\(ground.root)/data", "--name", "memory", "--set",
+                "channels=[32,64,64,64]", "--set", "hidden=[4096,4096]", "--epochs", "1", "--batch", "48", "--threads",
+                "2",
+                "--config", ground.configuration.string,
+            ], environment: ["PATH=/usr/bin:/bin"], output: log, error: log)
+        var peak = 0
+        while child.endingIfEnded() == nil {
+            // proc(5), in kB; gone with the process.
+            guard let status = try? Files.open(FilePath("/proc/\(child.pid)/status")) else { continue }
+            defer { try? status.close() }
+            let lines = try Files.read(status, count: 1 << 16)
+            for line in lines.split(separator: 0x0A) where line.starts(with: "VmHWM:".utf8) {
+                let digits = line.filter { (0x30...0x39).contains($0) }
+                peak = max(peak, 1024 * (Int(String(decoding: digits, as: UTF8.self)) ?? 0))
+            }
+            usleep(2000)
+        }
+        let text = String(decoding: try Files.read(file), as: UTF8.self)
+        let words = try #require(text.split(separator: "at most ").dropFirst().first).split(separator: " ")
+        let unit = try #require(["MiB": 1 << 20, "GiB": 1 << 30][words[1]])
+        let announced = try Int((#require(Double(words[0]))) * Double(unit))
+        // Programs, libraries and plugins are not counted in it.
+        #expect(peak < announced + 100 << 20, "\(peak) of \(announced): \(text)")
+        #expect(peak > announced / 2, "\(peak) of \(announced): \(text)")
+    }
+
+    /// Lists as JSON and without its brackets.
+    @Test func settingsOfTheNetworkMayBeLists() throws {
+        let ground = try Ground()
+        for (name, hidden) in [("plain", "hidden=16,8"), ("json", "hidden=[16,8]")] {
+            let outcome = try ground.train(name, epochs: 1, ["--set", hidden])
+            #expect(outcome.code == 0, "\(outcome)")
+        }
+        #expect(try ground.weights("plain") == ground.weights("json"))
+    }
+
     @Test func aBudgetChoosesTheEpochsAndATargetEndsThem() throws {
         let ground = try Ground()
         var arguments = ground.arguments("budget", epochs: 1).filter { $0 != "--quiet" }

@@ -245,7 +245,7 @@ import Testing
     /// Many images, killed at random moments, started again and again until all is done.
     @Test(arguments: 1...6) func manyImagesThroughManyKills(_ seed: UInt64) throws {
         let fixture = try LedgerFixture()
-        var random = SeededRandom(seed)
+        var random = SplitMix64(seed: seed)
         var dropped = 0
         var waiting: [ClaimedImage] = []
         var kills = 0

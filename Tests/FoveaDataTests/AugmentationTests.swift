@@ -1,4 +1,5 @@
 import FoveaData
+import FoveaSystem
 import FoveaTestKit
 import Testing
 

@@ -1,4 +1,5 @@
 import FoveaImage
+import FoveaSystem
 import FoveaTestKit
 import Glibc
 import SystemPackage
@@ -51,7 +52,7 @@ struct DamageTests {
     @Test(arguments: 0..<6)
     func flippedBitsEndInAnErrorOrAnImage(_ index: Int) {
         let bytes = Self.files[index].bytes
-        var random = SeededRandom(UInt64(index) + 77)
+        var random = SplitMix64(seed: UInt64(index) + 77)
         var images = 0
         for _ in 0..<800 {
             var damaged = bytes

@@ -1,4 +1,5 @@
 import FoveaImage
+import FoveaSystem
 import FoveaTestKit
 import Glibc
 import Testing
@@ -22,7 +23,7 @@ struct PNGTests {
     @Test(arguments: Variety.all, [(19, 13), (1, 1), (3, 5)])
     func decodesEveryVariety(_ variety: Variety, _ size: (Int, Int)) throws {
         let (width, height) = size
-        var random = SeededRandom(UInt64(variety.depth))
+        var random = SplitMix64(seed: UInt64(variety.depth))
         let type = variety.colorType
         let most = (1 << variety.depth) - 1
         let samples = (0..<width * height * type.channels).map { _ in Int.random(in: 0...most, using: &random) }

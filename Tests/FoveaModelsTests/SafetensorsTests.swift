@@ -104,7 +104,7 @@ import Testing
 
     /// Whatever happens to the bytes, reading ends with tensors inside the file or with a refusal.
     @Test func survivesSeededDamage() throws {
-        var generator = SeededGenerator(state: 2024)
+        var generator = SplitMix64(seed: 2024)
         let original = try Sample.weights()
         let header = 8 + Int(original[0])
         var accepted = 0

@@ -135,6 +135,8 @@ import Testing
         ("keep", .string("x"), "keep cannot be \"x\", it must be a number"),
         ("channels", .array([.string("a")]), "channels cannot be \"a\", it must be a whole number"),
         ("colour", .int(1), "has no member 'colour'"),
+        ("activation", .string("swish"), "activation cannot be \"swish\", it must be one of relu, silu, gelu"),
+        ("activation", .int(5), "activation cannot be 5, it must be a word"),
         ("dropBlock", .object(["size": .int(1)]), "has no member 'size'"),
     ])
     func aWrongSettingIsNamed(_ name: String, _ value: JSONValue, _ words: String) {
@@ -143,6 +145,17 @@ import Testing
             try Network(definition, maxBatch: 1, mode: .inference, threads: 1)
         }
         #expect(error?.description.contains(words) == true, "\(error?.description ?? "")")
+    }
+
+    /// As a file from elsewhere may have them.
+    @Test(arguments: [[-2, -2, 0, 1], [0, 1, 2, .max], [0, 1_000_000_000, 1, 2], [0, 0, 2, 2], [0, 1]])
+    func superclassesThatAreNoneAreRefused(_ superclassOf: [Int]) {
+        var definition = smallVanilla()
+        definition.superclassOf = superclassOf
+        let error = #expect(throws: ShapeError.self) {
+            try Network(definition, maxBatch: 1, mode: .inference, threads: 1)
+        }
+        #expect(error?.description.contains("numbered from 0 without gaps") == true)
     }
 
     @Test func whatNoMachineHoldsIsRefusedBeforeItIsAllocated() {
@@ -177,6 +190,19 @@ import Testing
             settings: .object([
                 "widths": .array([.int(17), .int(32), .int(40)]), "middles": .array([.int(16), .int(20), .int(24)]),
             ])),
+        NetworkDefinition(
+            architecture: "depthwise", classes: 10,
+            settings: .object([
+                "channels": .array([.int(16), .int(20), .int(33), .int(40)]), "hidden": .array([.int(40)]),
+            ])),
+        NetworkDefinition(
+            architecture: "resnet", classes: 10,
+            settings: .object([
+                "channels": .array([.int(16), .int(20), .int(33), .int(40)]), "hidden": .array([.int(40)]),
+            ]), superclassOf: [0, 0, 1, 1, 1, 2, 2, 3, 3, 3]),
+        NetworkDefinition(
+            architecture: "resnet9", classes: 10,
+            settings: .object(["channels": .array([.int(16), .int(20), .int(33), .int(40)])])),
     ]
 
     /// The invariant of serving: an image's scores have the same bits in any batch, at any place.

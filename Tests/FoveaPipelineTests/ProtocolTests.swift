@@ -86,7 +86,6 @@ private let messages: [WorkerMessage] = [
 
     @Test func commandsComeBackWithTheirDescriptors() throws {
         let (ours, theirs) = try SeqPacket.pair()
-        defer { try? ours.close() }
         var socket = WorkerSocket(theirs)
         let start = WorkerStart(
             model: FilePath(bytes: [0x2F, 0xFF, 0x25]), plugins: ["/a b"], batch: 7, sandbox: false)
@@ -115,7 +114,7 @@ private let messages: [WorkerMessage] = [
     }
 
     @Test func nothingThatArrivesTraps() throws {
-        var random = SeededRandom(1)
+        var random = SplitMix64(seed: 1)
         for message in messages + [.scores(scores(images: 64, classes: 10))] {
             let frame = try #require(try frames(message).first)
             for length in 0..<min(frame.count, 400) {

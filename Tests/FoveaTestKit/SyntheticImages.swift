@@ -1,25 +1,11 @@
 import FoveaImage
-
-/// SplitMix64: the same numbers from the same seed, everywhere.
-package struct SeededRandom: RandomNumberGenerator, Sendable {
-    private var state: UInt64
-
-    package init(_ seed: UInt64) { state = seed }
-
-    package mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
+import FoveaSystem
 
 /// Pictures made up on the spot.
 package enum SyntheticImage {
     /// A smooth picture that differs in all four corners, so that mirroring and turning show.
     package static func gradient(width: Int, height: Int, seed: UInt64 = 0) -> RGBImage {
-        var random = SeededRandom(seed)
+        var random = SplitMix64(seed: seed)
         let shift = seed == 0 ? 0 : Int.random(in: 0..<64, using: &random)
         var pixels: [UInt8] = []
         pixels.reserveCapacity(width * height * 3)
@@ -36,7 +22,7 @@ package enum SyntheticImage {
 
     /// Every byte at random.
     package static func noise(width: Int, height: Int, seed: UInt64) -> RGBImage {
-        var random = SeededRandom(seed)
+        var random = SplitMix64(seed: seed)
         var pixels = [UInt8](repeating: 0, count: width * height * 3)
         for i in pixels.indices { pixels[i] = UInt8(truncatingIfNeeded: random.next()) }
         return RGBImage(width: width, height: height, pixels: pixels)
@@ -46,7 +32,7 @@ package enum SyntheticImage {
     package static func blob(
         width: Int, height: Int, red: Int, green: Int, blue: Int, seed: UInt64
     ) -> RGBImage {
-        var random = SeededRandom(seed)
+        var random = SplitMix64(seed: seed)
         var pixels: [UInt8] = []
         for _ in 0..<width * height {
             for channel in [red, green, blue] {

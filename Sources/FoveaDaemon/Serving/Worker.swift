@@ -89,15 +89,6 @@ final class Worker {
     var residentBytes: Int { residentMemory(of: pid) }
 }
 
-/// Resident bytes of a process (proc(5), statm); 0 when it has ended.
-func residentMemory(of pid: pid_t) -> Int {
-    guard let descriptor = try? Files.open(FilePath("/proc/\(pid)/statm")) else { return 0 }
-    defer { try? descriptor.close() }
-    let text = String(decoding: (try? Files.read(descriptor, count: 128)) ?? [], as: UTF8.self)
-    let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-    return pages * sysconf(Int32(_SC_PAGESIZE))
-}
-
 /// Whether a process of ours that went to SCHED_IDLE could come back: sched(7) asks for CAP_SYS_NICE, or an RLIMIT_NICE
 /// that allows its nice value. Where it could not, workers start at normal priority.
 private func mayReturnFromIdle() -> Bool {

@@ -5,6 +5,16 @@ import CKernels
 package enum Activation: String, Codable, Sendable, CaseIterable {
     case relu, silu, gelu
 
+    package init(from decoder: any Decoder) throws {
+        let name = try decoder.singleValueContainer().decode(String.self)
+        guard let value = Activation(rawValue: name) else {
+            let names = Self.allCases.map(\.rawValue).joined(separator: ", ")
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: decoder.codingPath, debugDescription: "one of \(names)"))
+        }
+        self = value
+    }
+
     /// As the kernels take it. x · σ(linear · x + cubic · x³): for GELU 2·√(2/π) and 0.044715 times that.
     var kernel: ck_activation {
         switch self {

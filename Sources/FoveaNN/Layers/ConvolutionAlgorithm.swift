@@ -31,6 +31,7 @@ package struct ConvolutionShape: Sendable, Equatable {
     package var inputs: Int
     package var outputs: Int
     package var kernel: Int
+    /// Zeros on each side.
     package var pad: Int
 
     /// An odd kernel keeps the size (SAME); an even one has no middle and takes off kernel − 1 (VALID).

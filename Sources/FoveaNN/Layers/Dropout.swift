@@ -1,4 +1,5 @@
 import CKernels
+import FoveaSystem
 
 /// Dropout (Srivastava et al. 2014) and DropBlock (Ghiasi et al. 2018), in place; nothing in inference.
 ///
@@ -70,9 +71,9 @@ final class Dropout: Layer {
             pass.pool.split(count) { thread, images in
                 for n in images {
                     let at = n * input.count
-                    var key = SplitMix64(state: seed ^ salt &* 0xd6e8_feb8_6659_fd93)
-                    key = SplitMix64(state: key.next() ^ step)
-                    key = SplitMix64(state: key.next() ^ UInt64(n))
+                    var key = SplitMix64(seed: seed ^ salt &* 0xd6e8_feb8_6659_fd93)
+                    key = SplitMix64(seed: key.next() ^ step)
+                    key = SplitMix64(seed: key.next() ^ UInt64(n))
                     if block == 1 {
                         _ = ck_mask(mask + at, input.count, key.next(), threshold)
                         scales[n] = Float(1 / keep)

@@ -15,8 +15,9 @@ final class HierarchicalSoftmax: Layer {
 
     /// - Parameter groupOf: the superclass of each class, from 0 without gaps.
     init(_ name: String, input: Shape, groupOf: [Int]) throws(ShapeError) {
-        let groups = (groupOf.max() ?? -1) + 1
-        guard groupOf.count == input.count, Set(groupOf) == Set(0..<groups) else {
+        let isInRange = groupOf.allSatisfy { (0..<input.count).contains($0) }
+        let groups = isInRange ? (groupOf.max() ?? -1) + 1 : 0
+        guard groupOf.count == input.count, isInRange, Set(groupOf) == Set(0..<groups) else {
             throw ShapeError(
                 "\(name) (superclasses)", given: "\(Set(groupOf).count) superclasses of \(groupOf.count) classes",
                 expected: "one for each of \(input.count) classes, numbered from 0 without gaps")

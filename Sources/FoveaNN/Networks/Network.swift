@@ -140,8 +140,12 @@ package final class Network: @unchecked Sendable {
             mode == .training ? [deltas.reserve(capacity * largest), deltas.reserve(capacity * largest)] : []
 
         arenas = [values, gradients, memory, deltas]
-        bytes = arenas.reduce(0) { $0 + $1.count * 4 }
-        let needed = bytes + beside(parameterCount)
+        // Another algorithm may need more for a smaller map.
+        let isShared = arenas.enumerated().map { index, arena in
+            other.map { arena.count <= $0.arenas[index].count } ?? false
+        }
+        bytes = zip(arenas, isShared).reduce(0) { $0 + ($1.1 ? 0 : $1.0.count * 4) }
+        let needed = bytes + (other?.bytes ?? 0) + beside(parameterCount)
         guard needed < machineMemory else {
             let use = mode == .training ? "training in batches" : "batches"
             throw NetworkDefinitionError(
@@ -155,8 +159,7 @@ package final class Network: @unchecked Sendable {
                         "\(definition.architecture) has other weights for images of \(definition.input): only networks that pool "
                             + "all pixels before their matrices, such as foveanet, can begin with smaller images")
                 }
-                // Another algorithm may need more for a smaller map.
-                if arena.count <= shared.count { arena.share(shared) } else { arena.allocate() }
+                if isShared[index] { arena.share(shared) } else { arena.allocate() }
             } else {
                 arena.allocate()
             }

@@ -67,13 +67,27 @@ package struct NetworkDefinition: Codable, Sendable, Equatable {
         }
     }
 
+    private static func kind(_ type: Any.Type) -> String {
+        switch type {
+        case is Int.Type: "a whole number"
+        case is Double.Type: "a number"
+        case is Bool.Type: "true or false"
+        case is String.Type: "a word"
+        default: "a list"
+        }
+    }
+
     /// Which member has the wrong kind of value, in words.
     private static func sentence(_ error: DecodingError, in settings: JSONValue) -> String {
         let (path, expected): ([any CodingKey], String) =
             switch error {
             case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
-                (context.codingPath, type == Int.self ? "a whole number" : type == Double.self ? "a number" : "a list")
-            case .dataCorrupted(let context): (context.codingPath, "a number in range")
+                (context.codingPath, Self.kind(type))
+            case .dataCorrupted(let context):
+                (
+                    context.codingPath,
+                    context.debugDescription.hasPrefix("one of ") ? context.debugDescription : "a number in range"
+                )
             case .keyNotFound(_, let context): (context.codingPath, "an object")
             @unknown default: ([], "another value")
             }

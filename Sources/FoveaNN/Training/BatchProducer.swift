@@ -99,6 +99,8 @@ final class BatchProducer: @unchecked Sendable {
     }
 
     fileprivate func produce() {
+        // One for all batches of the same size.
+        var known: (to: Shape, smaller: Downsampling)?
         for (number, index) in batches.enumerated() {
             pthread_mutex_lock(mutex)
             while number >= taken + 2 && !stopping { pthread_cond_wait(changed, mutex) }
@@ -110,7 +112,8 @@ final class BatchProducer: @unchecked Sendable {
             var random = SeededGenerator(seed, 1, UInt64(epoch), UInt64(index))
             let slot = number % 2
             let wanted = target(index)
-            let smaller = wanted == input ? nil : Downsampling(from: input, to: wanted)
+            if wanted != input, known?.to != wanted { known = (wanted, Downsampling(from: input, to: wanted)) }
+            let smaller = wanted == input ? nil : known?.smaller
             let result = Result {
                 try source.fill(
                     smaller == nil ? slots[slot].images : full, labels: labels, indices: indices, epoch: epoch,
@@ -136,6 +139,7 @@ final class BatchProducer: @unchecked Sendable {
 }
 
 private func producerMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    if let argument { Unmanaged<BatchProducer>.fromOpaque(argument).takeUnretainedValue().produce() }
+    // Without a reference of its own: the last one that the trainer gives up must end this thread.
+    if let argument { Unmanaged<BatchProducer>.fromOpaque(argument)._withUnsafeGuaranteedRef { $0.produce() } }
     return nil
 }

@@ -48,6 +48,7 @@ package struct EpochReport: Codable, Sendable, Equatable {
 
 /// How a training ended.
 package struct TrainingResult: Sendable {
+    /// All epochs done; no better epoch for as long as `patience`; the target's accuracy reached; by the caller.
     package enum End: Sendable, Equatable { case finished, patience, target, stopped }
     package let end: End
     /// The epoch whose parameters the network now has, from 1; 0 when no epoch was finished.
@@ -88,6 +89,9 @@ package final class Trainer {
     var progress = Progress()
     /// The kept epoch's parameters and buffers; empty while the network's own are the ones to keep.
     var best: [Float] = []
+
+    /// What the networks for smaller images need beside the memory that they share.
+    package var stageBytes: Int { stages.filter { $0.network !== network }.reduce(0) { $0 + $1.network.bytes } }
 
     /// What a checkpoint holds beside the floats.
     struct Progress: Codable, Equatable {
@@ -223,6 +227,7 @@ package final class Trainer {
                 clock = now
             }) {
                 if seconds() - saved >= saveEvery && progress.stepInEpoch < perEpoch {
+                    try checkWeights()
                     try saveCheckpoint(self)
                     saved = seconds()
                 }
@@ -239,7 +244,10 @@ package final class Trainer {
                 break
             }
         }
-        if end == .stopped && progress.stepInEpoch > 0 { try saveCheckpoint(self) }
+        if end == .stopped && progress.stepInEpoch > 0 {
+            try checkWeights()
+            try saveCheckpoint(self)
+        }
         if !best.isEmpty {
             best.withUnsafeBufferPointer { network.values.update(from: $0.baseAddress!, count: best.count) }
             network.parametersChanged()
@@ -249,13 +257,18 @@ package final class Trainer {
         return TrainingResult(end: end, epoch: progress.bestEpoch, epochs: progress.reports)
     }
 
+    /// Before each checkpoint, so that the last one is sound: a finite loss does not say that all weights are.
+    private func checkWeights() throws {
+        guard (0..<network.valueFloats).allSatisfy({ network.values[$0].isFinite }) else {
+            throw Divergence(epoch: progress.epoch + 1, step: progress.stepInEpoch)
+        }
+    }
+
     private func finishEpoch(
         _ development: (any TrainingSource)?, keepsBest: Bool, learningRate: Double,
         _ onEpoch: (EpochReport) throws -> Void
     ) throws {
-        guard (0..<network.valueFloats).allSatisfy({ network.values[$0].isFinite }) else {
-            throw Divergence(epoch: progress.epoch + 1, step: progress.stepInEpoch)
-        }
+        try checkWeights()
         let evaluation = try averaged.whileAveraged { () throws -> Evaluation? in
             guard let development else { return nil }
             let evaluation = try network.evaluate(development)

@@ -66,4 +66,33 @@ package struct TrainingSettings: Codable, Sendable, Equatable {
     }
 
     package init() {}
+
+    /// What cannot be trained with, a clause; nil where all of it can.
+    ///
+    /// - Parameter side: of the images, the shorter one.
+    package func problem(side: Int) -> String? {
+        func isShare(_ value: Double) -> Bool { (0...1).contains(value) }
+        let rules: [(Bool, String)] = [
+            (epochs >= 1, "epochs must be 1 at least"),
+            ((1...1 << 20).contains(batch), "batch must be from 1 to 1048576"),
+            (
+                learningRate > 0 && learningRate.isFinite && muonLearningRate > 0 && muonLearningRate.isFinite,
+                "learning rates must be above 0"
+            ),
+            ((0..<1).contains(momentum) && (0..<1).contains(muonMomentum), "momenta must be at least 0 and below 1"),
+            (warmup >= 0 && warmup <= Double(max(1, epochs)), "warmup must be from 0 to the number of epochs"),
+            (weightDecay >= 0 && weightDecay.isFinite, "weightDecay must not be negative"),
+            ((0..<1).contains(labelSmoothing), "labelSmoothing must be at least 0 and below 1"),
+            (hierarchy >= 0 && hierarchy.isFinite, "hierarchy must not be negative"),
+            (clip >= 0, "clip must not be negative"), (patience >= 0, "patience must not be negative"),
+            ((0..<max(1, side)).contains(augmentation.crop), "augmentation.crop must be from 0 to below \(side)"),
+            (augmentation.cutout >= 0, "augmentation.cutout must not be negative"),
+            (isShare(augmentation.blur) && isShare(augmentation.cutMix), "augmentation's shares must be from 0 to 1"),
+            (
+                sizes.allSatisfy { (1...side).contains($0.side) && isShare($0.until) },
+                "sizes must have from 1 to \(side) pixels a side and shares from 0 to 1"
+            ),
+        ]
+        return rules.first { !$0.0 }?.1
+    }
 }

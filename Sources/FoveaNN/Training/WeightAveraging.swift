@@ -6,7 +6,8 @@ package enum WeightAveraging: Codable, Sendable, Equatable {
     /// What is measured and kept is an exponential mean of all weights and running statistics (Polyak & Juditsky 1992), over
     /// about 1 / (1 − decay) steps.
     case ema(decay: Double)
-    /// Every so many steps the weights go back to their slow copy and a share of the way from there (Zhang et al. 2019).
+    /// Every so many steps the weights go back to their slow copy and a share of the way from there; the slow copy is what is
+    /// measured and kept (Zhang et al. 2019).
     case lookahead(steps: Int, share: Double)
 
     package init(from decoder: any Decoder) throws {
@@ -96,7 +97,7 @@ final class AveragedWeights {
 
     /// Calls `body` while the network has the averaged weights, where they are what counts.
     func whileAveraged<T>(_ body: () throws -> T) rethrows -> T {
-        guard let copy, case .ema = kind else { return try body() }
+        guard let copy else { return try body() }
         swapValues(copy)
         defer { swapValues(copy) }
         return try body()
@@ -104,13 +105,18 @@ final class AveragedWeights {
 
     /// The averaged weights become the network's own.
     func settle() {
-        guard let copy, case .ema = kind else { return }
-        network.values.update(from: copy, count: network.valueFloats)
+        guard let copy else { return }
+        network.values.update(from: copy, count: averagedFloats)
         network.parametersChanged()
     }
 
+    /// Lookahead's slow copy is of what is learned; running statistics stay as they are.
+    private var averagedFloats: Int {
+        if case .lookahead = kind { network.parameterFloats } else { network.valueFloats }
+    }
+
     private func swapValues(_ copy: Floats) {
-        for i in 0..<network.valueFloats { swap(&copy[i], &network.values[i]) }
+        for i in 0..<averagedFloats { swap(&copy[i], &network.values[i]) }
         network.parametersChanged()
     }
 }
