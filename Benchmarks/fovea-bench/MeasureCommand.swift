@@ -60,7 +60,9 @@ struct MeasureCommand: ParsableCommand {
             if let found = try findModel() {
                 model = try found.copied(to: models)
             } else {
-                report.note("No model in models/: an untrained network of the same kind is measured.")
+                report.note(
+                    "No model in models/: an untrained vanilla network is measured, whose speed says nothing of that model's."
+                )
                 model = try BenchModel.untrained("bench-vanilla", in: models, seed: 1)
             }
             if parts.contains(.chain) { try ChainBench.run(report, effort, model) }

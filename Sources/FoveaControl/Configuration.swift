@@ -58,8 +58,8 @@ package struct Configuration: Sendable, Equatable {
 
     /// How challengers are trained.
     package struct Retrain: Sendable, Equatable {
-        /// Data sets, by name or path, that corrections are added to.
-        package var data = ["cifar100"]
+        /// Data sets, by name or path, that corrections are added to; empty: those that the model was trained on.
+        package var data: [String] = []
         package var start = Start.champion
         /// Of fine-tuning, at most.
         package var epochs = 5

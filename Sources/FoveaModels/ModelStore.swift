@@ -226,7 +226,13 @@ package struct ModelStore: Sendable {
             throw ModelError(.protected, "\(identifier)", "comes with Fovea and stands in the read-only store")
         }
         if let reason = protection[identifier] { throw ModelError(.protected, "\(identifier)", reason) }
-        // Renamed first: a crash halfway leaves nothing that looks like a model.
+        try discard(model)
+    }
+
+    /// Removes a trained model that nothing can need yet. It is renamed first: a crash halfway leaves nothing that looks like
+    /// a model.
+    package func discard(_ model: Model) throws(ModelError) {
+        let identifier = model.identifier
         let grave = trained.appending("\(Self.stagingPrefix)\(getpid())-\(identifier.name)-\(identifier.version)")
         try storing { () throws(SystemError) in
             try Files.removeTree(grave)

@@ -28,10 +28,12 @@ package struct ImageDigests: Sendable, Equatable {
         (self.learnt, self.heldBack) = (learnt, heldBack)
     }
 
+    /// Adds images that are learnt.
     package mutating func learn(_ images: LabelledImages, _ indices: some Sequence<Int>) {
         for index in indices { learnt.insert(Self.digest(images, index)) }
     }
 
+    /// Adds images that are held back; what is learnt as well stays so.
     package mutating func holdBack(_ images: LabelledImages, _ indices: some Sequence<Int>) {
         for index in indices { heldBack.insert(Self.digest(images, index)) }
     }

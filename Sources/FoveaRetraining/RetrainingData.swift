@@ -74,6 +74,7 @@ package struct RetrainingData: Sendable {
             if let more = set.splits["test"] { take(more, into: &spare) }
             try divide(source, images, first, test: spare)
         }
+        unlearn(images)
         add(corrections, to: &images, places)
         dataset.splits = ["train": images]
         if test.count > 0 { dataset.splits["test"] = test }
@@ -82,8 +83,10 @@ package struct RetrainingData: Sendable {
     /// Of images that the champion has never met, in 256ths: a tenth of a data set's, a fifth of the corrections.
     private static let shareOfData: UInt64 = 26
     private static let shareOfCorrections: UInt64 = 51
+    /// With fewer held-back images of a data set than this its test images judge as well.
+    package static let fewestHeldBack = 100
 
-    /// Divides a data set whose images begin at `first`. Where nothing of it can be held back any more, its test images judge.
+    /// Divides a data set whose images begin at `first`. Where little of it can be held back any more, its test images judge.
     private mutating func divide(
         _ source: Source, _ images: LabelledImages, _ first: Int, test: LabelledImages
     ) throws(DataError) {
@@ -105,17 +108,27 @@ package struct RetrainingData: Sendable {
             heldBack = division.development.map { first + $0 }
         }
         for (place, index) in heldBack.enumerated() {
-            if place % 5 == 0 { development.append(index) } else { judge(images, at: index, .data) }
+            if place % 5 == 4 { development.append(index) } else { judge(images, at: index, .data) }
         }
-        guard heldBack.isEmpty else { return }
+        guard heldBack.count < Self.fewestHeldBack else { return }
         let unknown = (0..<test.count).filter {
             !(digests?.learnt.contains(ImageDigests.digest(test, $0)) ?? false)
         }
         for index in unknown { judge(test, at: index, .data) }
         notes.append(
-            unknown.isEmpty
-                ? "the champion has learnt all images of \(set.info.name), and none of them can judge"
-                : "the champion has learnt all training images of \(set.info.name): its test images judge")
+            "of \(set.info.name) \(heldBack.isEmpty ? "no image is" : "only \(heldBack.count) images are") held back from the champion"
+                + (unknown.isEmpty ? ": what is forgotten of it may not be seen" : ": its test images judge as well"))
+    }
+
+    /// What judges must not be learnt, though another data set, or the same, has it once more.
+    private mutating func unlearn(_ images: LabelledImages) {
+        let judging = judging(images)
+        train.removeAll { judging.contains(ImageDigests.digest(images, $0)) }
+    }
+
+    private func judging(_ images: LabelledImages) -> Set<UInt64> {
+        Set((0..<judged.count).map { ImageDigests.digest(judged, $0) })
+            .union(development.map { ImageDigests.digest(images, $0) })
     }
 
     private mutating func judge(_ images: LabelledImages, at index: Int, _ origin: Gate.Image.Origin) {
@@ -134,10 +147,11 @@ package struct RetrainingData: Sendable {
         // An image of the data that has been corrected: its old label must not be learnt beside the new one, and what
         // judges must not be learnt at all.
         let corrected = Set(set.corrections.map(\.digest))
-        var judging: Set<UInt64> = []
+        let judging = corrected.isEmpty ? [] : judging(images)
+        var known = digests ?? ImageDigests()
         if !corrected.isEmpty {
-            judging = Set((0..<judged.count).map { ImageDigests.digest(judged, $0) })
-            judging.formUnion(development.map { ImageDigests.digest(images, $0) })
+            // A champion that does not say it by image has learnt all that is learnt now.
+            if digests == nil { known.learn(images, train) }
             let before = train.count
             train.removeAll { corrected.contains(ImageDigests.digest(images, $0)) }
             relabelled = before - train.count
@@ -154,7 +168,7 @@ package struct RetrainingData: Sendable {
             }
             images.pixels += set.pixels[index * size..<(index + 1) * size]
             images.labels.append(places[correction.label]!)
-            if (digests ?? ImageDigests()).isHeldBack(correction.digest, share: Self.shareOfCorrections) {
+            if known.isHeldBack(correction.digest, share: Self.shareOfCorrections) {
                 judge(images, at: images.count - 1, .corrections)
                 judgingCorrections += 1
             } else {

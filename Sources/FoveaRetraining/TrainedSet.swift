@@ -17,6 +17,14 @@ package struct TrainedSet: Codable, Sendable, Equatable {
         (self.name, self.sha256, self.perClass, self.isLearntWhole) = (name, sha256, perClass, isLearntWhole)
     }
 
+    /// Names of the data sets that a model says it was trained on.
+    package static func names(_ model: ModelConfiguration) throws -> [String] {
+        guard let sets = try model.training?["sets"]?.decode([TrainedSet].self) else {
+            return model.training?["data"]?["name"]?.string.map { [$0] } ?? []
+        }
+        return Set(sets.map(\.name)).sorted()
+    }
+
     package var json: JSONValue {
         get throws { try JSONValue(encoding: self) }
     }

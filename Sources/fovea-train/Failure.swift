@@ -8,7 +8,7 @@ import FoveaSystem
 
 /// What ends the program: a sentence for the user and an exit code after sysexits(3).
 struct Failure: Error {
-    let message: String
+    var message: String
     let code: Int32
     /// A checkpoint cannot be gone on from.
     var isCheckpoint = false
@@ -31,7 +31,9 @@ struct Failure: Error {
                 case .invalidName: 64
                 case .notFound: 66
                 case .damaged: 65
-                case .exists, .protected, .storage: 73
+                case .exists: 73
+                case .protected: 77
+                case .storage: 74
                 }
             self.init(message: "\(error)", code: code)
         case let error as SystemError:
@@ -47,7 +49,7 @@ struct Failure: Error {
         // What the user set for the network is checked when it is built: wrong settings are wrong usage.
         case is NetworkDefinitionError, is ShapeError: self.init(message: "\(error)", code: 64)
         case let error as PluginError: self.init(message: "\(error)", code: 65)
-        case let error as ConfigurationFileError: self.init(message: "\(error)", code: 64)
+        case let error as ConfigurationFileError: self.init(message: "\(error)", code: 78)
         default: self.init(message: "\(error)", code: 65)
         }
     }

@@ -38,7 +38,7 @@ struct Failure: Error {
                 case .damaged: 65
                 case .exists: 73
                 case .protected: 77
-                case .storage: 75
+                case .storage: 74
                 }
             case let error as DataError:
                 switch error.code {
@@ -55,7 +55,7 @@ struct Failure: Error {
                 switch error.errno {
                 case .noSuchFileOrDirectory: 66
                 case .permissionDenied, .notPermitted: 77
-                default: error.isTransient ? 75 : 70
+                default: error.isTransient ? 75 : 74
                 }
             default: 70
             }

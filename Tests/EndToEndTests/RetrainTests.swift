@@ -19,11 +19,12 @@ extension EndToEnd {
             daemon = try RunningDaemon(try Self.configuration(settings, plugins), starting: starting)
         }
 
+        /// - Parameter settings: further ones of `retrain`; `data` are the fixture's where it is not among them.
         private static func configuration(_ settings: String, _ plugins: FilePath?) throws -> [String: String] {
-            let data = try Fixture.shared().root.appending("data")
+            let data = try settings.contains("data:") ? "" : "data: ['\(Fixture.shared().root)/data'], "
             return [
                 "models": try champion.get().string, "plugins": "[\(plugins?.string ?? "")]",
-                "retrain": "{data: ['\(data)'], epochs: 30\(settings.isEmpty ? "" : ", " + settings)}",
+                "retrain": "{\(data)epochs: 30\(settings.isEmpty ? "" : ", " + settings)}",
             ]
         }
 
@@ -57,7 +58,7 @@ extension EndToEnd {
 
         /// Images of a colour, as corrections to a label.
         func correct(_ count: Int, to label: String, _ red: Int, _ green: Int, _ blue: Int, seed: UInt64 = 1) throws {
-            var random = SeededRandom(seed)
+            var random = SplitMix64(seed: seed)
             func near(_ value: Int) -> Int { value + Int.random(in: -15...15, using: &random) }
             for number in 0..<count {
                 let image = SyntheticImage.blob(
@@ -119,7 +120,7 @@ extension EndToEnd {
         #expect(report["newLabels"] == .array([.string("yellow")]))
         let text = String(decoding: try Files.read(night.folder.appending("report.md")), as: UTF8.self)
         #expect(text.contains("`yellow/broken.png`"), "\(text)")
-        #expect(text.contains("| corrections |") && text.contains("| of the data sets |"), "\(text)")
+        #expect(text.contains("| held-back corrections |") && text.contains("| the data's images |"), "\(text)")
 
         let model = try ModelStore(bundled: nil, trained: daemon.state.appending("models")).resolve("tiny@2")
         let verified = try ModelFolder.verify(model.folder)
@@ -239,7 +240,7 @@ extension EndToEnd {
         let begin = monotonicNanoseconds()
         #expect(try whole.retrain("--quiet").code == 0)
         let duration = monotonicNanoseconds() - begin
-        var random = SeededRandom(3)
+        var random = SplitMix64(seed: 3)
         var ending = ChildProcess.Ending.killed(signal: SIGKILL)
         var kills = 0
         while ending == .killed(signal: SIGKILL) {
@@ -357,6 +358,18 @@ extension EndToEnd {
         #expect([0, 10].contains(resumed.code), "\(resumed)")
         #expect(try night.report["newLabels"] == .array([.string("yellow")]))
         #expect(try night.retrain("--dry-run").output.contains("violet"))
+    }
+
+    /// Where none are configured.
+    @Test func theDataThatTheChampionWasTrainedOnAreTaken() throws {
+        let night = try Night("data: []")
+        try night.correct(120, to: "yellow", 200, 200, 40)
+        let missing = try night.retrain("--quiet")
+        #expect(missing.code == 66, "\(missing)")
+        #expect(missing.error.contains("`foveactl dataset import PATH --name data` takes it in"), "\(missing)")
+        let source = try Fixture.shared().root.appending("data")
+        #expect(try night.daemon.ctl("dataset", "import", source.string, "--name", "data").code == 0)
+        #expect(try night.retrain("--quiet").code == 0)
     }
 
     @Test func nothingToLearnIsSaidAtOnce() throws {

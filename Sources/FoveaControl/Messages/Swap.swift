@@ -15,7 +15,7 @@ package struct SwapReceipt: Codable, Sendable, Equatable {
     package var reason: String?
     /// Why the daemon went back by itself, for a person; nil where somebody asked for the swap.
     package var cause: String?
-    /// What kind of refusal, where the swap was not even begun; nil where a step of it failed.
+    /// What kind of refusal; nil where the model itself did not pass: its files, its golden set, its start.
     package var refusal: Refusal?
     package var old: ModelIdentity?
     /// nil where the model could not even be found or read.
@@ -40,13 +40,13 @@ package struct SwapReceipt: Codable, Sendable, Equatable {
 
     package enum Outcome: String, Codable, Sendable { case switched, refused }
 
-    /// Why a swap is not begun.
+    /// Why a swap did not come to prove the model.
     package enum Refusal: String, Codable, Sendable {
         case invalidName = "invalid-name"
         case notFound = "not-found"
         /// Not the model serves that was to be replaced.
         case overtaken
-        /// Another swap is under way, or the daemon is stopping: try again.
+        /// Another swap is under way, the daemon is stopping, the system lacks memory or space: try again.
         case busy
     }
 

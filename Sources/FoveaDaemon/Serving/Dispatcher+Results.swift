@@ -44,7 +44,7 @@ extension Dispatcher {
             case .success(let value):
                 let record = Records.result(
                     item, value, generation, threshold: configuration.confidence, shares: shares)
-                generation.health.note(confidence: record.confidence)
+                if case .spool = item.source { generation.health.note(confidence: record.confidence) }
                 decide(item, result: record, generation)
             case .failure(let fault): decide(item, failure: fault, generation)
             }

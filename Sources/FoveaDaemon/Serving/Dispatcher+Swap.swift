@@ -6,6 +6,7 @@
 // There is no other way to change a model, its chain or its plugins, and the first model takes the same way.
 
 import FoveaControl
+import FoveaHistory
 import FoveaModels
 import FoveaSystem
 import Glibc
@@ -58,6 +59,7 @@ extension Dispatcher {
                 receipt.reason =
                     swap.map { "another swap, to \($0.new.identifier), is under way; try again" }
                     ?? "the daemon is stopping"
+                receipt.refusal = .busy
                 reply?.set(receipt)
                 return
             }
@@ -116,12 +118,12 @@ extension Dispatcher {
                 if previous == entry || swap.isRollback { previous = nil }
                 try ActiveModel(
                     active: entry, previous: previous, isPreviousLeft: swap.goesBack,
-                    usualConfidence: swap.isRollback ? nil : swap.old?.health.meanConfidence
+                    usualConfidence: swap.isRollback ? nil : swap.old.flatMap(usualConfidence)
                 ).write(configuration.activeFile)
             }
         } catch {
             // A swap that a restart would undo is none. At a start there is nothing to keep: better served than not.
-            guard swap.old == nil else { return refuse(swap, "\(error)") }
+            guard swap.old == nil else { return refuse(swap, "\(error)", .busy) }
             log.error("\(generation.identifier) serves, but that is not on record: \(error)")
         }
         for worker in generation.workers { worker.wakeFromIdle() }
@@ -139,6 +141,13 @@ extension Dispatcher {
         swap.receipt.warmUpMs = generation.timings.warmUp
         swap.receipt.goldenMs = generation.timings.golden
         swap.receipt.goldenDifference = generation.hello?.goldenDifference
+    }
+
+    /// The mean confidence of a generation's last images; of its model's where this process has seen too few.
+    private func usualConfidence(of generation: Generation) -> Double? {
+        if let mean = generation.health.meanConfidence { return mean }
+        let history = try? HistoryReader(state: configuration.state)
+        return try? history?.meanConfidence(of: "\(generation.identifier)", last: ConfidenceMeter.window)
     }
 
     /// Finishes the receipt when the old generation is gone and the new one has shown its first result, if there is
@@ -161,9 +170,12 @@ extension Dispatcher {
     }
 
     /// The new generation does not serve and never will; the old one has not noticed anything.
-    func refuse(_ swap: Swap, _ reason: String) {
+    ///
+    /// - Parameter kind: nil where the model is at fault.
+    func refuse(_ swap: Swap, _ reason: String, _ kind: SwapReceipt.Refusal?) {
         self.swap = nil
         swap.receipt.outcome = .refused
+        swap.receipt.refusal = kind
         swap.receipt.reason = reason
         for worker in swap.new.workers { _ = worker.end() }
         swap.new.workers = []

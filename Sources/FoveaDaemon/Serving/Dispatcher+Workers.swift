@@ -1,8 +1,10 @@
 // Worker processes: starting, losing, replacing them.
 
+import FoveaControl
 import FoveaModels
 import FoveaPipeline
 import FoveaSystem
+import Glibc
 import SystemPackage
 
 extension Dispatcher {
@@ -36,7 +38,7 @@ extension Dispatcher {
             let worker = try Worker(start: start, executable: workerExecutable, idle: generation.phase == .starting)
             generation.workers.append(worker)
         } catch {
-            noteFailedStart(of: generation, "\(error)")
+            noteFailedStart(of: generation, "\(error)", .busy)
         }
     }
 
@@ -55,13 +57,19 @@ extension Dispatcher {
     /// A worker has ended, or must be ended. What it had goes back into the queue; the batch it was working on is
     /// suspected of having caused it: its images are tried again one by one, and one that ends a worker alone fails.
     ///
-    /// - Parameter reason: nil where the process ended without a word.
-    func lose(_ worker: Worker, of generation: Generation, because reason: String?) {
+    /// - Parameters:
+    ///   - reason: nil where the process ended without a word.
+    ///   - isLate: it did not end, and was ended for its slowness.
+    func lose(_ worker: Worker, of generation: Generation, because reason: String?, isLate: Bool = false) {
         generation.workers.removeAll { $0 === worker }
         let (ending, batches) = worker.end()
         if worker.state == .stopping { return }
         let what = reason.map { "\($0) (\(ending))" } ?? "\(ending)"
-        if worker.state == .starting { return noteFailedStart(of: generation, what) }
+        if worker.state == .starting {
+            // Ended by the system, which lacks memory, or slow on a busy machine: the model may be sound.
+            let isPassing = isLate || reason == nil && ending == .killed(signal: SIGKILL)
+            return noteFailedStart(of: generation, what, isPassing ? .busy : nil)
+        }
 
         log.error("worker \(worker.pid) of \(generation.identifier) is lost: \(what)")
         history.note("worker lost", "worker \(worker.pid) of \(generation.identifier): \(what)")
@@ -100,12 +108,12 @@ extension Dispatcher {
                     + "It was tried \(item.attempts) times."), generation)
     }
 
-    private func noteFailedStart(of generation: Generation, _ what: String) {
+    private func noteFailedStart(of generation: Generation, _ what: String, _ kind: SwapReceipt.Refusal?) {
         generation.failedStarts += 1
         let wait = min(60, 1 << min(generation.failedStarts - 1, 6))
         generation.nextStart = monotonicNanoseconds() + wait * 1_000_000_000
         if let swap, swap.new === generation {
-            refuse(swap, what)
+            refuse(swap, what, kind)
         } else {
             log.error("a worker of \(generation.identifier) did not start: \(what); next try in \(wait) s")
             generation.health.noteLoss(at: monotonicNanoseconds())
@@ -126,7 +134,8 @@ extension Dispatcher {
                 default: continue
                 }
                 guard now - worker.since > limit else { continue }
-                lose(worker, of: generation, because: "no answer within \(limit / 1_000_000_000) s")
+                lose(
+                    worker, of: generation, because: "no answer within \(limit / 1_000_000_000) s", isLate: true)
             }
         }
     }

@@ -286,7 +286,7 @@ final class Dispatcher {
         stopDeadline = monotonicNanoseconds() + 30_000_000_000
         log.notice("stopping: \(imagesInFlight) images in flight are finished, \(queue.count) wait for the next start")
         if let swap {
-            if swap.switchedAt == nil { refuse(swap, "the daemon is stopping") } else { conclude(swap) }
+            if swap.switchedAt == nil { refuse(swap, "the daemon is stopping", .busy) } else { conclude(swap) }
         }
         endDrains(where: { _ in true })
     }

@@ -1,4 +1,5 @@
 import FoveaData
+import FoveaSystem
 
 /// Whether confidences mean what they say: the expected calibration error (Guo et al. 2017) of two models on the same
 /// images, with a bootstrap (Efron 1979) over the images for the difference.
@@ -32,6 +33,7 @@ package struct CalibrationComparison: Codable, Sendable, Equatable {
     /// Less than a point of calibration is nothing that a threshold could notice.
     private static let margin = 0.01
 
+    /// By more than the margin, and beyond the lower end of the bootstrap's interval.
     package var isWorse: Bool { challenger - champion > Self.margin && low > 0 }
 
     private static func error(

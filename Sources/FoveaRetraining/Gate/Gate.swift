@@ -6,11 +6,12 @@ import FoveaControl
 ///     no worse on the data's images alone, and on the corrections' alone, by more than theirs
 ///     learnt   where the data's images alone do not show it to be better: the corrections, beyond chance
 ///     no worse calibrated on the data's images, by more than a point and than chance
-///     no worse at all on a label that is protected
+///     no worse at all on a label that is protected, on the data's images or on the corrections'
 ///
 /// The parts are looked at by themselves because each can deceive. Corrections that are wrong in the same way are
-/// confirmed by those held back of them. And corrections are the champion's mistakes: any other model, though no better, is right
-/// on some of them (`Learning`, and `Novelty` for new labels).
+/// confirmed by those held back of them. Corrections are the champion's mistakes: any other model, though no better, is right on
+/// some of them (`Learning`). And on labels that the champion does not have it can only be wrong, so those of the data's images
+/// are a part of their own.
 package struct Gate: Codable, Sendable, Equatable {
     /// An image that neither model has learnt.
     package struct Image: Sendable {
@@ -27,13 +28,16 @@ package struct Gate: Codable, Sendable, Equatable {
         }
     }
 
+    /// What is compared by itself. The data's images are two parts: with labels of the champion's, and without.
+    package enum Part: String, Codable, Sendable, CodingKeyRepresentable, CaseIterable {
+        case data, newLabels = "new-labels", corrections
+    }
+
     package let all: PairedComparison
-    /// By origin; one without images is left out.
-    package let parts: [String: PairedComparison]
-    /// Of corrections to labels that the champion knows; nil where there are none, or no data to hold them against.
+    /// One without images is left out.
+    package let parts: [Part: PairedComparison]
+    /// Of the corrections; nil where there are none that the champion gets wrong.
     package let learning: Learning?
-    /// Of corrections to labels that are new; nil where there are none.
-    package let novelty: Novelty?
     /// On the data's images, where there are any.
     package let calibration: CalibrationComparison
     /// By true label.
@@ -52,17 +56,16 @@ package struct Gate: Codable, Sendable, Equatable {
             PairedComparison(
                 images.lazy.map { ($0.champion.label == $0.label, $0.challenger.label == $0.label) })
         }
-        all = comparison(images)
-        parts = Dictionary(grouping: images, by: \.origin.rawValue).mapValues(comparison)
-        classes = Dictionary(grouping: images, by: \.label).mapValues(comparison)
-        let data = parts[Image.Origin.data.rawValue]
-        learning = data.flatMap { data in
-            let corrections = images.filter { $0.origin == .corrections && known.contains($0.label) }
-            return Learning(corrections: comparison(corrections), data: data)
+        func part(_ image: Image) -> Part {
+            image.origin == .corrections ? .corrections : known.contains(image.label) ? .data : .newLabels
         }
-        novelty = Novelty(images, known: known)
+        all = comparison(images)
+        parts = Dictionary(grouping: images, by: part).mapValues(comparison)
+        classes = Dictionary(grouping: images, by: \.label).mapValues(comparison)
+        let data = parts[.data]
+        learning = Learning(images, known: known, data: data)
         calibration = CalibrationComparison(
-            images.filter { $0.origin == .data || data == nil }.map { image in
+            images.filter { $0.origin == .data }.map { image in
                 (
                     (image.champion.confidence, image.champion.label == image.label),
                     (image.challenger.confidence, image.challenger.label == image.label)
@@ -73,15 +76,14 @@ package struct Gate: Codable, Sendable, Equatable {
         if !all.isBetter {
             reasons.append("it is not better by more than the error bar: \(all.words)")
         }
-        for (origin, part) in parts.sorted(by: { $0.key < $1.key }) where part.isWorse {
-            let name = origin == Image.Origin.data.rawValue ? "the data's images" : "held-back corrections"
-            reasons.append("it is worse on \(name) alone: \(part.words)")
+        if data == nil {
+            reasons.append("no held-back image of the data shows that the champion's labels are not forgotten")
         }
-        let isLearnt = learning?.isBeyondChance == true || novelty?.isBeyondChance == true
-        if let chance = Self.words(learning, novelty), !isLearnt, data?.isBetter != true {
-            reasons.append(
-                "it is right on no more of the corrections than a model that has learnt nothing from them would be: \(chance)"
-            )
+        for (part, comparison) in parts.sorted(by: { $0.key.rawValue < $1.key.rawValue }) where comparison.isWorse {
+            reasons.append("it is worse on \(part.words) alone: \(comparison.words)")
+        }
+        if let learning, !learning.isBeyondChance, data?.isBetter != true {
+            reasons.append("it has not learnt the corrections: \(learning.words)")
         }
         if calibration.isWorse {
             reasons.append(
@@ -89,27 +91,28 @@ package struct Gate: Codable, Sendable, Equatable {
                     + points(calibration.champion))
         }
         for label in protected {
-            guard let part = classes[label] else {
-                reasons.append("no held-back image shows the protected label '\(label)'")
-                continue
-            }
-            if part.lost > part.gained {
+            let shown = Dictionary(grouping: images.filter { $0.label == label }, by: part).mapValues(comparison)
+            if shown.isEmpty { reasons.append("no held-back image shows the protected label '\(label)'") }
+            for (part, comparison) in shown.sorted(by: { $0.key.rawValue < $1.key.rawValue })
+            where comparison.lost > comparison.gained {
                 reasons.append(
-                    "the protected label '\(label)' got worse: \(part.gained) images of \(part.images) gained, "
-                        + "\(part.lost) lost")
+                    "the protected label '\(label)' got worse on \(part.words): \(comparison.gained) images of "
+                        + "\(comparison.images) gained, \(comparison.lost) lost")
             }
         }
         self.reasons = reasons
     }
+}
 
-    /// What was learnt of the corrections, beside what chance would give; nil where that cannot be said.
-    private static func words(_ learning: Learning?, _ novelty: Novelty?) -> String? {
-        let parts = [learning?.words, novelty?.words].compactMap { $0 }
-        return parts.isEmpty ? nil : parts.joined(separator: "; ")
+extension Gate.Part {
+    /// For people.
+    package var words: String {
+        switch self {
+        case .data: "the data's images"
+        case .newLabels: "the data's images with new labels"
+        case .corrections: "held-back corrections"
+        }
     }
-
-    /// See `words(_:_:)`.
-    package var learnt: String? { Self.words(learning, novelty) }
 }
 
 extension PairedComparison {

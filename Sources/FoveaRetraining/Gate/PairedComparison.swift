@@ -1,3 +1,5 @@
+import Glibc
+
 /// Two models' answers to the same images: who is right more often, and whether that can be chance.
 ///
 /// What matters are the images on which only one of them is right. If the models were equally good, each such image
@@ -8,12 +10,14 @@ package struct PairedComparison: Codable, Sendable, Equatable {
     /// Shares of right answers.
     package let champion: Double
     package let challenger: Double
-    /// Images that only the challenger, and only the champion, answers rightly.
+    /// Images that only the challenger, and that only the champion, answers rightly.
     package let gained: Int
     package let lost: Int
     /// `challenger` − `champion`.
     package let difference: Double
+    /// 1.96 standard errors of `difference`.
     package let errorBar: Double
+    /// McNemar's, exact and two-sided.
     package let p: Double
 
     /// - Parameter answers: for each image, whether the champion and the challenger are right.
@@ -40,12 +44,16 @@ package struct PairedComparison: Codable, Sendable, Equatable {
         p = Self.twoSided(min(gained, lost), of: gained + lost)
     }
 
+    /// By more than the error bar, and hardly by chance.
     package var isBetter: Bool { difference > errorBar && p < 0.05 }
     package var isWorse: Bool { -difference > errorBar && p < 0.05 }
 
     /// The probability that of n coins at most `few` or at least n − `few` show heads.
     private static func twoSided(_ few: Int, of n: Int) -> Double {
-        let tail = (0...few).reduce(0) { $0 + Binomial.probability($1, of: n, each: 0.5) }
+        func logFactorial(_ k: Int) -> Double { lgamma(Double(k) + 1) }
+        let tail = (0...few).reduce(0.0) { sum, k in
+            sum + exp(logFactorial(n) - logFactorial(k) - logFactorial(n - k) - Double(n) * log(2))
+        }
         return min(1, 2 * tail)
     }
 }

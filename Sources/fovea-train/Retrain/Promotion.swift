@@ -70,6 +70,10 @@ struct Promotion {
                     + "\(configuration.socket.escaped): `foveactl model swap \(name)` lets the challenger serve",
                 code: 75)
         }
+        if let active = try ActiveModel.read(configuration.activeFile)?.active, active != champion {
+            return .overtaken(
+                "\(active.name)@\(active.version) serves now instead of \(champion.name)@\(champion.version)")
+        }
         let usual = try? HistoryReader(state: configuration.state)?.meanConfidence(
             of: "\(champion.name)@\(champion.version)", last: 200)
         try ActiveModel(active: model, previous: champion, usualConfidence: usual ?? nil)

@@ -36,14 +36,16 @@ struct RetrainMaterial {
         let cache = HashCache(folder.hashes)
         let scan = try CorrectionFolder(configuration.corrections, hashes: cache)
         if writing && scan.cache != cache { try scan.cache.write(folder.hashes) }
-        let fingerprint = try fingerprint("files \(scan.fingerprint)")
+        let names = try data(of: champion)
+        let problems = scan.problems.map { "\n\($0.path): \($0.reason)" }.joined()
+        let fingerprint = try fingerprint("files \(scan.fingerprint)\(problems)", names)
         let last = LastRetraining.read(folder.last).flatMap { last in
             [last.champion, last.challenger].contains(champion.entry) && !force ? last : nil
         }
         if last?.fingerprint == fingerprint { return .nothingNew([]) }
 
         var sources: [(data: String, set: Dataset, learnt: TrainedSet)] = []
-        for data in configuration.retrain.data {
+        for data in names {
             let imported = try DataSource.open(
                 data, datasets: configuration.datasets,
                 options: ImportOptions(size: champion.configuration.input.height))
@@ -58,7 +60,7 @@ struct RetrainMaterial {
         let corrections = try CorrectionSet(
             scan, known: known, fewest: configuration.retrain.fewest, history: history(), decode: decoder.decode)
         let usable = try self.fingerprint(
-            corrections.corrections.map { "\($0.digest) \($0.label)" }.sorted().joined(separator: "\n"))
+            corrections.corrections.map { "\($0.digest) \($0.label)" }.sorted().joined(separator: "\n"), names)
         let isOld = last?.usable == usable
         let isEmpty =
             try corrections.corrections.isEmpty && configuration.retrain.start == .champion && !force
@@ -77,6 +79,30 @@ struct RetrainMaterial {
         return .nothingNew(corrections.problems)
     }
 
+    /// Names or paths of the data sets that corrections are added to.
+    private func data(of champion: Champion) throws -> [String] {
+        guard configuration.retrain.data.isEmpty else { return configuration.retrain.data }
+        let names = try TrainedSet.names(champion.configuration)
+        let model = champion.model.identifier
+        guard !names.isEmpty else {
+            throw Failure(
+                message:
+                    "\(model) does not say what it was trained on, and without images of all labels nothing shows that "
+                    + "they are not forgotten: name its data under retrain.data in the configuration", code: 78)
+        }
+        for name in names {
+            let description = configuration.datasets.appending(name).appending("dataset.json")
+            guard try Files.statusIfPresent(description) == nil else { continue }
+            throw Failure.noInput(
+                "\(model) was trained on the data set \(name), which is not there: "
+                    + (name == "cifar100"
+                        ? "`foveactl dataset fetch cifar100` gets it"
+                        : "`foveactl dataset import PATH --name \(name)` takes it in")
+                    + ", or retrain.data in the configuration names other data")
+        }
+        return names
+    }
+
     /// Not authoritative: without it corrections are learnt all the same, and not tied to their results.
     private func history() -> HistoryReader? {
         do {
@@ -88,14 +114,14 @@ struct RetrainMaterial {
     }
 
     /// One number for the corrections, the data sets and the settings.
-    private func fingerprint(_ corrections: String) throws -> String {
+    private func fingerprint(_ corrections: String, _ names: [String]) throws -> String {
         let settings = configuration.retrain
         var lines = [
             corrections,
             "settings \(settings.start.rawValue) \(settings.epochs) \(settings.preset) \(settings.fewest) "
                 + "\(settings.protected.joined(separator: "/")) \(seed)",
         ]
-        for data in settings.data {
+        for data in names {
             lines.append("data \(data) \(try DataSource.find(data, datasets: configuration.datasets).stamp())")
         }
         return hexadecimal(Digest.sha256(Array(lines.joined(separator: "\n").utf8)))
@@ -106,10 +132,10 @@ struct RetrainMaterial {
         let data = try RetrainingData(
             name: champion.configuration.name, champion: champion.configuration, digests: champion.digests,
             sources: found.sources.map { .init(set: $0.set, learnt: $0.learnt) }, corrections: found.corrections)
-        guard data.judged.count > 0 else {
+        guard data.origins.contains(.data) else {
             throw Failure.data(
-                "there is not one image to judge by that \(champion.model.identifier) has not learnt: give retrain.data a "
-                    + "data set with more images, or with test images")
+                "the data sets have not one image that \(champion.model.identifier) has not learnt, so nothing can show that a "
+                    + "challenger forgets nothing: give retrain.data a data set with more images, or with test images")
         }
         let labels = Set(data.dataset.info.labels)
         for label in configuration.retrain.protected {
@@ -173,6 +199,9 @@ struct RetrainMaterial {
         case .champion:
             settings = FineTuning.settings(try champion.recipe, epochs: configuration.retrain.epochs)
         }
+        if let problem = settings.problem(side: min(data.judged.height, data.judged.width)) {
+            throw Failure.data("\(champion.model.identifier): config.json: training.settings: \(problem)")
+        }
         settings.batch = min(settings.batch, max(16, data.train.count / 8))
         settings.patience = 0
         settings.seed = seed
@@ -186,13 +215,19 @@ struct RetrainMaterial {
     func rehearse(_ champion: Champion, json: Bool) throws -> RetrainOutcome {
         let isUnfinished = try Files.statusIfPresent(folder.plan) != nil
         let look = try gather(champion, force: false, writing: false)
-        guard case .some(let found) = look else {
+        let found: Found
+        switch look {
+        case .some(let new): found = new
+        case .nothingNew(let problems):
             let text = isUnfinished ? "an unfinished retraining goes on" : "nothing new to learn from"
             if json {
-                Console.write(
-                    JSONValue.object(["new": .bool(false), "unfinished": .bool(isUnfinished)]).text + "\n", to: 1)
+                let value = JSONValue.object([
+                    "new": .bool(false), "unfinished": .bool(isUnfinished),
+                    "problems": try JSONValue(encoding: problems),
+                ])
+                Console.write(value.text + "\n", to: 1)
             } else {
-                Console.write("\(text)\n", to: 1)
+                Console.write(([text] + Self.leftOut(problems)).joined(separator: "\n") + "\n", to: 1)
             }
             return isUnfinished ? .promoted : .nothingNew
         }
@@ -220,8 +255,12 @@ struct RetrainMaterial {
         if !new.isEmpty { lines.append("new labels   \(new.joined(separator: ", "))") }
         if data.relabelled > 0 { lines.append("relabelled   \(data.relabelled) images of the data sets") }
         for note in data.notes { lines.append("note         \(note)") }
-        for problem in problems { lines.append("left out     \(problem.path): \(problem.reason)") }
+        lines += Self.leftOut(problems)
         Console.write(lines.joined(separator: "\n") + "\n", to: 1)
         return .promoted
+    }
+
+    private static func leftOut(_ problems: [CorrectionProblem]) -> [String] {
+        problems.map { "left out     \($0.path): \($0.reason)" }
     }
 }

@@ -76,11 +76,11 @@ struct RetrainReport {
             "| compared on | images | \(old) | \(new) | difference | gained | lost | p |",
             "|---|---|---|---|---|---|---|---|", row("all held back", gate.all),
         ]
-        for (part, comparison) in gate.parts.sorted(by: { $0.key > $1.key }) {
-            lines.append(row(part == "data" ? "of the data sets" : "corrections", comparison))
+        for part in Gate.Part.allCases {
+            if let comparison = gate.parts[part] { lines.append(row(part.words, comparison)) }
         }
         lines.append("")
-        if let learnt = gate.learnt { lines += ["Learnt of the corrections: \(learnt).", ""] }
+        if let learning = gate.learning { lines += ["Learnt of the corrections: \(learning.words).", ""] }
         lines += [
             "Expected calibration error: \(Figures.percent(gate.calibration.champion, decimals: 2)) → "
                 + "\(Figures.percent(gate.calibration.challenger, decimals: 2)) (difference from "

@@ -32,12 +32,6 @@ struct Retraining {
         configuration = try command.common.load()
         folder = RetrainFolder(state: configuration.state)
         store = configuration.store()
-        guard !configuration.retrain.data.isEmpty else {
-            throw Failure(
-                message:
-                    "retrain.data names no data set: without images of all labels nothing shows that they were not "
-                    + "forgotten", code: 78)
-        }
     }
 
     func run() throws -> RetrainOutcome {
@@ -80,7 +74,7 @@ struct Retraining {
     }
 
     private func giveUp<T>(_ reason: String) throws -> T? {
-        console.note("the unfinished retraining is given up, \(reason)")
+        console.alert("the unfinished retraining is given up, \(reason)")
         try folder.discardRun()
         return nil
     }
@@ -91,27 +85,37 @@ struct Retraining {
         guard plan.champion == champion.entry else {
             return try giveUp("\(champion.model.identifier) serves now instead of \(plan.championName)")
         }
-        do {
-            var sources: [RetrainingData.Source] = []
-            for source in plan.sources {
-                let set = try DataSource.open(
+        var sources: [RetrainingData.Source] = []
+        for source in plan.sources {
+            let set: Dataset
+            do {
+                set = try DataSource.open(
                     source.data, datasets: configuration.datasets,
                     options: ImportOptions(size: champion.configuration.input.height)
                 ).dataset
-                guard try set.images("train").sha256 == source.learnt.sha256 else {
-                    return try giveUp("\(source.data) has changed since it began")
-                }
-                sources.append(.init(set: set, learnt: source.learnt))
+            } catch {
+                // A disk that is not mounted must not cost a night's work.
+                var failure = Failure(error)
+                failure.message +=
+                    "; the unfinished retraining needs it, and `foveactl retrain --restart` gives that up"
+                throw failure
             }
-            let data = try RetrainingData(
-                name: champion.configuration.name, champion: champion.configuration, digests: champion.digests,
-                sources: sources,
-                corrections: CorrectionSet(
-                    restoring: plan.corrections, pixels: try plan.pixels(folder), newLabels: plan.newLabels))
-            return (plan, data)
-        } catch {
-            return try giveUp("\(error)")
+            guard try set.images("train").sha256 == source.learnt.sha256 else {
+                return try giveUp("\(source.data) has changed since it began")
+            }
+            sources.append(.init(set: set, learnt: source.learnt))
         }
+        let corrections: CorrectionSet
+        do {
+            corrections = CorrectionSet(
+                restoring: plan.corrections, pixels: try plan.pixels(folder), newLabels: plan.newLabels)
+        } catch {
+            return try giveUp("its corrections cannot be read: \(error)")
+        }
+        let data = try RetrainingData(
+            name: champion.configuration.name, champion: champion.configuration, digests: champion.digests,
+            sources: sources, corrections: corrections)
+        return (plan, data)
     }
 
     /// Whether a model is this plan's challenger.
@@ -148,7 +152,7 @@ struct Retraining {
         case .overtaken(let reason): return try conclude(plan, .better, judged, remark: sentence(reason))
         case .refused(let reason):
             // It must not be what its bare name means.
-            try Files.removeTree(model.folder)
+            try store.discard(model)
             return try conclude(
                 plan, .refused, .init(challenger: challenger, gate: gate),
                 remark: sentence("The daemon refused it: \(reason)"))
@@ -297,7 +301,6 @@ struct Retraining {
         _ plan: RetrainPlan, _ outcome: RetrainOutcome, _ judged: RetrainReport.Judged?, remark: String? = nil
     ) throws -> RetrainOutcome {
         let stored = judged.flatMap { $0.challenger.folder.starts(with: folder.challengers) ? nil : $0.challenger }
-        if stored != nil { try Files.removeTree(folder.challengers) }
         let report = RetrainReport(
             plan: plan, outcome: outcome, judged: judged, remark: remark,
             removed: stored.map { keepHouse($0.identifier.name) } ?? [])
@@ -307,6 +310,8 @@ struct Retraining {
         let log = (try? Files.read(folder.log)) ?? []
         try Files.replace(folder.log, with: log + Array("\(json.text)\n".utf8))
         try remember(plan, outcome, challenger: stored)
+        // Last: until it is remembered, this is where the next call finds the model that was trained.
+        if stored != nil { try Files.removeTree(folder.challengers) }
         if command.common.json {
             Console.write(String(decoding: JSONText.pretty(json), as: UTF8.self), to: 1)
         } else if command.mail {
