@@ -44,6 +44,8 @@ final class DaemonUnderTest {
             socket: \(folder)/var/run/fovead.sock
             model: \(model)
             http: off
+            # The other model of the swaps is untrained, which a daemon would notice.
+            rollback: "off"
             min-free: \(minFree)
 
             """

@@ -10,7 +10,8 @@ struct Preset {
     /// Share of the epochs in which the learning rate rises.
     var warmup = 0.0
     let chain: Chain
-    /// Development accuracies and the epochs that reached them, ascending: what `--target` chooses by.
+    /// Accuracies and the epochs that reach them, ascending: what `--target` chooses by. Of `fast` the first and the third are
+    /// measured (71.3 % in 5 epochs, 75.3 % of the development images in 11, 75.6 % of the test images in 13).
     var reaches: [(top1: Double, epochs: Int)] = []
 
     /// What is done to the pixels before the network.

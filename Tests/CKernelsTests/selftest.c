@@ -181,22 +181,227 @@ static void depthwise(int k) {
     free(x), free(f), free(dy), free(y), free(dw), free(wy), free(wdw), free(padded);
 }
 
+/* f(x) and its derivative, by the definition. */
+static double activated(const ck_activation *f, double x) {
+    if (f->kind == CK_RELU) return x > 0 ? x : 0;
+    if (f->kind == CK_GATE) return x / (1 + exp(-x * (f->linear + f->cubic * x * x)));
+    return x;
+}
+
+static double slope(const ck_activation *f, double x) {
+    if (f->kind == CK_RELU) return x > 0;
+    if (f->kind == CK_GATE) {
+        const double s = 1 / (1 + exp(-x * (f->linear + f->cubic * x * x)));
+        return s + x * s * (1 - s) * (f->linear + 3 * f->cubic * x * x);
+    }
+    return 1;
+}
+
+static const ck_activation kinds[] = {{CK_NO_ACTIVATION, 0, 0}, {CK_RELU, 0, 0}, {CK_GATE, 1, 0}, {CK_GATE, 1.5957691f, 0.0713548f}};
+static const int channels[] = {1, 3, 17, 37, 64};
+
+/* Sums over the rows, what is applied to each row, and both passes back. */
+static void norms(void) {
+    double sums = 0, rows = 0, back = 0;
+    for (int t = 0; t < 5; t++)
+        for (int a = 0; a < 4; a++) {
+            const int c = channels[t], n = 133;
+            const size_t size = (size_t)n * c;
+            float *x = floats(size), *dy = floats(size), *y = floats(size), *scale = floats(c), *shift = floats(c), *mean = floats(c);
+            float *b = floats(c), *d = floats(c), *wide = floats((size_t)n * (c + 5));
+            double *wanted = calloc(size, sizeof(double)), *found = calloc(2 * c, sizeof(double)), *exact = calloc(2 * c, sizeof(double));
+            const ck_norm norm = {scale, shift, mean, kinds[a]};
+            for (size_t i = 0; i < size; i++) {
+                exact[i % c] += (double)x[i];
+                exact[c + i % c] += (double)x[i] * (double)x[i];
+            }
+            ck_moments(x, n, c, found, found + c);
+            for (int i = 0; i < 2 * c; i++) sums = fmax(sums, fabs(found[i] - exact[i]) / n);
+
+            for (int added = 0; added < 2; added++) {
+                for (size_t i = 0; i < size; i++)
+                    wanted[i] = activated(&kinds[a], (double)x[i] * (double)scale[i % c] + (double)shift[i % c]) + (added ? (double)dy[i] : 0);
+                ck_affine(x, added ? dy : NULL, y, n, c, scale, shift, &kinds[a], added);
+                rows = fmax(rows, distance(y, wanted, size));
+            }
+            const ck_epilogue epilogue = {scale, shift, kinds[a]};
+            for (int i = 0; i < n; i++) memcpy(wide + (size_t)i * (c + 5), x + (size_t)i * c, c * sizeof(float));
+            ck_finish_rows(wide, n, c, c + 5, &epilogue);
+            for (int i = 0; i < n; i++) memcpy(y + (size_t)i * c, wide + (size_t)i * (c + 5), c * sizeof(float));
+            for (size_t i = 0; i < size; i++) wanted[i] -= (double)dy[i];
+            rows = fmax(rows, distance(y, wanted, size));
+
+            memset(found, 0, 2 * c * sizeof(double));
+            memset(exact, 0, 2 * c * sizeof(double));
+            for (size_t i = 0; i < size; i++) {
+                const int k = (int)(i % c);
+                const double g = (double)dy[i] * slope(&kinds[a], (double)(x[i] * scale[k] + shift[k]));
+                exact[k] += g;
+                exact[c + k] += g * ((double)x[i] - (double)mean[k]);
+                wanted[i] = (double)mean[k] * g + (double)b[k] * (double)x[i] + (double)d[k];
+            }
+            ck_norm_sums(x, dy, n, c, &norm, found, found + c);
+            for (int i = 0; i < 2 * c; i++) back = fmax(back, fabs(found[i] - exact[i]) / n);
+            ck_norm_apply(x, dy, y, n, c, &norm, mean, b, d, a & 1);
+            back = fmax(back, distance(y, wanted, size));
+            free(x), free(dy), free(y), free(scale), free(shift), free(mean), free(b), free(d), free(wide);
+            free(wanted), free(found), free(exact);
+        }
+    check("sums over rows", sums, 1e-6);
+    check("scale, shift and activation", rows, 1e-5);
+    check("batch norm backwards", back, 1e-5);
+}
+
+/* Maxima of k x k windows, two apart; see ckernels.h for where they begin. */
+static void pools(int k) {
+    static const int sides[][2] = {{8, 8}, {7, 9}, {2, 3}, {5, 4}};
+    double worst = 0;
+    for (int t = 0; t < 5; t++)
+        for (int s = 0; s < 4; s++) {
+            const int h = sides[s][0], w = sides[s][1], c = channels[t];
+            const int oh = k == 2 ? h / 2 : (h + 1) / 2, ow = k == 2 ? w / 2 : (w + 1) / 2;
+            const int top = k == 3 && h % 2 ? -1 : 0, start = k == 3 && w % 2 ? -1 : 0;
+            const size_t size = (size_t)h * w * c, out = (size_t)oh * ow * c;
+            float *x = floats(size), *y = floats(out), *dy = floats(out), *dx = floats(size);
+            uint8_t *which = calloc(out, 1);
+            double *wanted = calloc(out, sizeof(double)), *back = calloc(size, sizeof(double));
+            for (int row = 0; row < oh; row++)
+                for (int col = 0; col < ow; col++)
+                    for (int i = 0; i < c; i++) {
+                        const size_t to = ((size_t)row * ow + col) * c + i;
+                        double most = -INFINITY;
+                        size_t at = 0;
+                        for (int v = 0; v < k; v++)
+                            for (int u = 0; u < k; u++) {
+                                const int fy = 2 * row + top + v, fx = 2 * col + start + u;
+                                if (fy < 0 || fy >= h || fx < 0 || fx >= w) continue;
+                                const size_t from = ((size_t)fy * w + fx) * c + i;
+                                if ((double)x[from] > most) most = (double)x[from], at = from;
+                            }
+                        wanted[to] = most;
+                        back[at] += (double)dy[to];
+                    }
+            for (int remembered = 0; remembered < 2; remembered++) {
+                memset(y, 0, out * sizeof(float));
+                (k == 2 ? ck_maxpool : ck_maxpool3)(x, h, w, c, y, remembered ? which : NULL);
+                worst = fmax(worst, distance(y, wanted, out));
+            }
+            for (int stream = 0; stream < 2; stream++) {
+                (k == 2 ? ck_maxpool_back : ck_maxpool3_back)(dy, which, h, w, c, dx, stream);
+                worst = fmax(worst, distance(dx, back, size));
+            }
+            free(x), free(y), free(dy), free(dx), free(which), free(wanted), free(back);
+        }
+    check(k == 2 ? "maximum 2x2" : "maximum 3x3", worst, 1e-6);
+}
+
+static void global_pool(void) {
+    double worst = 0;
+    for (int t = 0; t < 5; t++) {
+        const int c = channels[t], pixels = 9;
+        float *x = floats((size_t)pixels * c), *y = floats(c), *dx = floats((size_t)pixels * c);
+        int32_t *which = calloc(c, sizeof(int32_t));
+        double *wanted = calloc(c, sizeof(double)), *back = calloc((size_t)pixels * c, sizeof(double));
+        ck_global_pool(x, pixels, c, y, which);
+        for (int i = 0; i < c; i++) {
+            int at = 0;
+            double sum = 0;
+            for (int p = 0; p < pixels; p++) {
+                sum += (double)x[p * c + i];
+                if (x[p * c + i] > x[at * c + i]) at = p;
+            }
+            wanted[i] = (double)x[at * c + i] + sum / pixels;
+            for (int p = 0; p < pixels; p++) back[p * c + i] = (double)y[i] * ((p == at) + 1.0 / pixels);
+        }
+        worst = fmax(worst, distance(y, wanted, c));
+        ck_global_pool_back(y, which, pixels, c, dx);
+        worst = fmax(worst, distance(dx, back, (size_t)pixels * c));
+        free(x), free(y), free(dx), free(which), free(wanted), free(back);
+    }
+    check("global maximum and mean", worst, 1e-6);
+}
+
+/* What runs over weights: one after the other, from the same start. */
+static void optimizers(void) {
+    enum { N = 1027 };
+    float *p = floats(N), *g = floats(N), *m = floats(N), *v = floats(N), *ahead = floats(N), *copy = floats(N);
+    static double wp[N], wm[N], wv[N], wa[N];
+    double worst = 0, squares = 0;
+    for (int i = 0; i < N; i++) {
+        v[i] = fabsf(v[i]);
+        squares += (double)g[i] * (double)g[i];
+        wm[i] = 0.9 * (double)m[i] + 0.1 * 0.5 * (double)g[i];
+        wv[i] = 0.99 * (double)v[i] + 0.01 * 0.25 * (double)g[i] * (double)g[i];
+        wp[i] = (double)p[i] - 0.01 * (double)p[i] - 0.02 * wm[i] / (sqrt(wv[i]) * 1.5 + 1e-3);
+    }
+    check("sum of squares", fabs(ck_sum_squares(g, N) - squares) / squares, 1e-6);
+    const ck_adam_settings adam = {.step = 0.02f, .root = 1.5f, .epsilon = 1e-3f, .beta1 = 0.9f, .beta2 = 0.99f, .decay = 0.01f, .scale = 0.5f};
+    ck_adam(p, g, m, v, N, &adam);
+    worst = fmax(distance(p, wp, N), fmax(distance(m, wm, N), distance(v, wv, N)));
+    check("Adam", worst, 1e-5);
+
+    for (int i = 0; i < N; i++) {
+        const double slope = 0.5 * (double)g[i] + 0.01 * (double)p[i];
+        wm[i] = 0.9 * (double)m[i] + slope;
+        wp[i] = (double)p[i] - 0.1 * (slope + 0.9 * wm[i]);
+    }
+    ck_nesterov(p, g, m, N, 0.1f, 0.9f, 0.01f, 0.5f);
+    check("Nesterov", fmax(distance(p, wp, N), distance(m, wm, N)), 1e-5);
+
+    for (int i = 0; i < N; i++) {
+        wm[i] = 0.6 * (double)m[i] + (double)g[i];
+        wa[i] = (double)g[i] + 0.6 * wm[i];
+    }
+    ck_momentum(g, m, ahead, N, 0.6f);
+    check("momentum", fmax(distance(ahead, wa, N), distance(m, wm, N)), 1e-5);
+
+    for (int i = 0; i < N; i++) wa[i] = 0.3 * (double)p[i] + 0.7 * (double)g[i];
+    memcpy(copy, g, N * sizeof(float));
+    ck_blend(p, copy, N, 0.3f, 0.7f);
+    worst = distance(copy, wa, N);
+    for (int i = 0; i < N; i++) wa[i] = (double)p[i] + (double)g[i];
+    ck_sum(p, g, copy, N);
+    worst = fmax(worst, distance(copy, wa, N));
+    for (int i = 0; i < N; i++) wa[i] = (double)copy[i] + (double)g[i];
+    ck_add(g, copy, N);
+    worst = fmax(worst, distance(copy, wa, N));
+    check("sums of vectors", worst, 1e-6);
+
+    static uint8_t mask[N];
+    const size_t ones = ck_mask(mask, N, 7, 3000000000u);
+    size_t counted = 0;
+    for (int i = 0; i < N; i++) counted += mask[i];
+    check("mask", ones == counted ? fabs((double)ones / N - 3e9 / 4294967296.0) : 1, 0.06);
+    for (int i = 0; i < N; i++) wa[i] = mask[i] ? 1.25 * (double)copy[i] : 0;
+    ck_masked_scale(copy, mask, N, 1.25f);
+    check("masked scale", distance(copy, wa, N), 1e-6);
+    free(p), free(g), free(m), free(v), free(ahead), free(copy);
+}
+
 static void activations(void) {
     enum { N = 203 };
     float x[N], y[N], ones[N];
-    double wanted[N], slope[N];
+    double wanted[N], slopes[N];
     for (int i = 0; i < N; i++) {
         x[i] = (float)(i - N / 2) / 8;
         ones[i] = 1;
-        const double s = 1 / (1 + exp(-(double)x[i]));
-        wanted[i] = (double)x[i] * s;
-        slope[i] = s + (double)x[i] * s * (1 - s);
     }
-    const ck_activation silu = {CK_GATE, 1, 0};
-    ck_apply_activation(x, y, N, &silu);
-    check("SiLU", distance(y, wanted, N), 1e-6);
-    ck_apply_activation_back(x, ones, y, N, &silu);
-    check("SiLU's derivative", distance(y, slope, N), 1e-6);
+    static const char *names[] = {"none", "ReLU", "SiLU", "GELU"};
+    for (int a = 1; a < 4; a++) {
+        for (int i = 0; i < N; i++) {
+            wanted[i] = activated(&kinds[a], (double)x[i]);
+            slopes[i] = slope(&kinds[a], (double)x[i]);
+        }
+        ck_apply_activation(x, y, N, &kinds[a]);
+        check(names[a], distance(y, wanted, N), 1e-6);
+        ck_apply_activation_back(x, ones, y, N, &kinds[a]);
+        check("its derivative", distance(y, slopes, N), 2e-6);
+    }
+    /* What is not a number stays so. */
+    x[3] = NAN;
+    ck_apply_activation(x, y, N, &kinds[1]);
+    check("ReLU of NaN", isnan(y[3]) ? 0 : 1, 0);
+    x[3] = 0;
     double sum = 0;
     for (int i = 0; i < N; i++) sum += wanted[i] = exp((double)x[i] - (double)x[N - 1]);
     for (int i = 0; i < N; i++) wanted[i] /= sum;
@@ -218,6 +423,11 @@ int main(void) {
     winograd(2, 5, 3e-5);
     winograd(4, 5, 1e-4);
     for (int k = 1; k <= 7; k += 2) depthwise(k);
+    norms();
+    pools(2);
+    pools(3);
+    global_pool();
+    optimizers();
     activations();
     printf(failures ? "%d FAILED\n" : "all within bounds\n", failures);
     return failures ? 1 : 0;
