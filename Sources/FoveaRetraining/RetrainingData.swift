@@ -138,7 +138,8 @@ package struct RetrainingData: Sendable {
         origins.append(origin)
     }
 
-    /// How much of an epoch corrections should be, and how often one is seen at most: few among many would not be noticed.
+    /// How much of an epoch corrections to known labels should be, and how often one is seen at most: few among many would not be
+    /// noticed. Those to a new label are seen as often as the images of another label.
     private static let share = 0.1
     private static let mostRepeats = 8
 
@@ -176,10 +177,16 @@ package struct RetrainingData: Sendable {
             }
         }
         learntCorrections = learnt.count
-        guard !learnt.isEmpty else { return }
-        let wanted = Self.share * Double(train.count) / Double(learnt.count)
-        let repeats = max(1, min(Self.mostRepeats, Int(wanted.rounded())))
-        for _ in 0..<repeats { train += learnt }
+        let perLabel = Dictionary(grouping: learnt) { images.labels[$0] }
+        let before = Double(train.count)
+        let labelsBefore = Double(Set(train.map { images.labels[$0] }).count)
+        for (label, members) in perLabel.sorted(by: { $0.key < $1.key }) {
+            let isNew = set.newLabels.contains(dataset.info.labels[Int(label)])
+            let wanted =
+                isNew
+                ? before / max(1, labelsBefore) / Double(members.count) : Self.share * before / Double(learnt.count)
+            for _ in 0..<max(1, min(Self.mostRepeats, Int(wanted.rounded()))) { train += members }
+        }
     }
 
     /// What the challenger will have learnt: this, and what the champion had where it begins with its weights.

@@ -81,7 +81,7 @@ import Testing
             chance.reasons.count == 1 && chance.reasons[0].contains("has not learnt the corrections"),
             "\(chance.reasons)")
         // (90 + 1) / (300 + 2)
-        #expect(chance.learning.map { abs($0.expected - 0.3013) < 1e-4 } == true && chance.learning?.right == 0.31)
+        #expect(chance.learning.map { abs($0.luck.expected - 0.3013) < 1e-4 } == true && chance.learning?.right == 0.31)
         let learnt = Gate(data + corrections(100), known: known)
         #expect(learnt.isPassed, "\(learnt.reasons)")
         // Without data nothing shows what is forgotten.
@@ -107,7 +107,8 @@ import Testing
         #expect(gate.all.isBetter, "40 gained")
         #expect(gate.reasons.count == 1 && gate.reasons[0].contains("has not learnt"), "\(gate.reasons)")
         #expect(
-            gate.learning?.right == 0.1 && gate.learning.map { abs($0.expected - 0.1) < 0.01 && $0.p > 0.3 } == true)
+            gate.learning?.right == 0.1
+                && gate.learning.map { abs($0.guessing.expected - 0.1) < 0.01 && $0.guessing.p > 0.3 } == true)
         // Half of them right: learnt.
         let half = labels.flatMap { label in
             (0..<40).map { Self.correction(label, "cat", $0 < 20 ? label : "new\($0 % 10)") }
@@ -121,10 +122,10 @@ import Testing
         }
         let one = Gate(
             often + (0..<400).map { Self.correction("bird", "cat", $0 < 7 ? "bird" : "cat") }, known: known)
-        #expect(one.learning?.isBeyondChance == false && !one.isPassed, "\(one.reasons)")
+        #expect(one.learning?.guessing.isExcluded == false && !one.isPassed, "\(one.reasons)")
         // Few, and all of them right.
         let few = Gate(often + (0..<3).map { _ in Self.correction("bird", "cat", "bird") }, known: known)
-        #expect(few.learning?.isBeyondChance == true)
+        #expect(few.learning?.luck.isExcluded == true)
     }
 
     /// Pictures that are unlike the data, with labels drawn by lot: on the data little changes.
@@ -137,8 +138,13 @@ import Testing
             }
         }
         let gate = Gate(data + corrections, known: known)
-        #expect(gate.learning.map { $0.right > 0.3 && !$0.isBeyondChance } == true, "\(gate.learning as Any)")
+        #expect(gate.learning.map { $0.right > 0.3 && !$0.guessing.isExcluded } == true, "\(gate.learning as Any)")
         #expect(!gate.isPassed)
+        // Nor do they come along with a model that is better for having been trained longer.
+        let better = Self.images(.data, count: 1000, champion: 0.7, challenger: 0.8, confidences: (0.7, 0.8))
+        let along = Gate(better + corrections, known: known)
+        #expect(along.parts[.data]?.isBetter == true && along.reasons.count == 1, "\(along.reasons)")
+        #expect(Gate(better + corrections.prefix(9), known: known).isPassed, "of which nothing can be said")
     }
 
     /// BetaBinomial(10, 2, 3), from its definition in exact fractions.

@@ -4,7 +4,7 @@ import FoveaControl
 ///
 ///     better   over all held-back images, by more than the error bar
 ///     no worse on the data's images alone, and on the corrections' alone, by more than theirs
-///     learnt   where the data's images alone do not show it to be better: the corrections, beyond chance
+///     learnt   the corrections, beyond guessing; beyond luck where the data's images alone do not show it to be better
 ///     no worse calibrated on the data's images, by more than a point and than chance
 ///     no worse at all on a label that is protected, on the data's images or on the corrections'
 ///
@@ -82,7 +82,7 @@ package struct Gate: Codable, Sendable, Equatable {
         for (part, comparison) in parts.sorted(by: { $0.key.rawValue < $1.key.rawValue }) where comparison.isWorse {
             reasons.append("it is worse on \(part.words) alone: \(comparison.words)")
         }
-        if let learning, !learning.isBeyondChance, data?.isBetter != true {
+        if let learning, !Self.isLearnt(learning, isBetter: data?.isBetter == true) {
             reasons.append("it has not learnt the corrections: \(learning.words)")
         }
         if calibration.isWorse {
@@ -101,6 +101,13 @@ package struct Gate: Codable, Sendable, Equatable {
             }
         }
         self.reasons = reasons
+    }
+
+    /// - Parameter isBetter: on the data's images alone. Then it need not be the corrections that made it so; but wrong ones must
+    ///   not come along.
+    private static func isLearnt(_ learning: Learning, isBetter: Bool) -> Bool {
+        guard isBetter else { return learning.luck.isExcluded }
+        return learning.images < Learning.fewest || learning.guessing.isExcluded
     }
 }
 

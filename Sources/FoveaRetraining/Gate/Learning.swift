@@ -2,13 +2,12 @@ import FoveaControl
 import Glibc
 
 /// Whether corrections have been learnt. They are images that the champion got wrong, so that a challenger that is only different
-/// gains on them and cannot lose: what it gets right is held against what it would without having learnt anything from them,
-/// image by image the largest of
+/// gains on them and cannot lose. What it gets right is held against two others:
 ///
-/// - how often it gives the image's label to held-back corrections with other labels, and to images of the data sets with other
-///   labels: what guessing would give, also where labels were shuffled;
-/// - for a label that the champion knows, the share of the champion's mistakes on the data sets that a model as different, and no
-///   better, would put right: such a model gains as many as it loses.
+/// - `guessing`: how often it gives an image's label to held-back corrections with other labels, or to images of the data sets with
+///   other labels, whichever is more often. Where labels were shuffled it is right no more often than that.
+/// - `luck`: for labels that the champion knows, at least the share of the champion's mistakes on the data sets that a model as
+///   different, and no better, would put right: such a model gains as many as it loses.
 ///
 /// All shares by Laplace's rule, (k + 1) / (n + 2), for what was never seen is not impossible.
 package struct Learning: Codable, Sendable, Equatable {
@@ -16,11 +15,22 @@ package struct Learning: Codable, Sendable, Equatable {
     package let images: Int
     /// The share of them that the challenger gets right.
     package let right: Double
-    /// The share that it would without having learnt anything.
-    package let expected: Double
-    /// The probability that as many are right without: the tail of a beta-binomial distribution, for `expected` is itself an
-    /// estimate from so and so many images.
-    package let p: Double
+    package let guessing: Chance
+    package let luck: Chance
+
+    /// What would be right without having learnt anything.
+    package struct Chance: Codable, Sendable, Equatable {
+        package let expected: Double
+        /// The probability that as many are right: the tail of a beta-binomial distribution, for `expected` is itself an estimate
+        /// from so and so many images.
+        package let p: Double
+
+        /// One in forty, as it is beyond 1.96 standard errors.
+        package var isExcluded: Bool { p < 0.025 }
+    }
+
+    /// With fewer images nothing can be said of guessing.
+    package static let fewest = 10
 
     /// nil where the champion gets no held-back correction wrong.
     ///
@@ -31,31 +41,35 @@ package struct Learning: Codable, Sendable, Equatable {
         let wrong = images.filter { $0.origin == .corrections && $0.champion.label != $0.label }
         guard !wrong.isEmpty else { return nil }
         let pools = [wrong, images.filter { $0.origin == .data }].map(Pool.init)
-        let mistakes = data.map { Int(((1 - $0.champion) * Double($0.images)).rounded()) } ?? 0
-        func chance(_ label: String) -> Share {
-            var shares = pools.compactMap { $0.share(answeredElsewhere: label) }
-            if let data, mistakes > 0, known.contains(label) { shares.append(Share(data.lost, of: mistakes)) }
-            return shares.max { $0.value < $1.value } ?? Share(0, of: 0)
-        }
-        let count = Double(wrong.count)
-        let chances = pools[0].truths.map { (times: Double($0.value), share: chance($0.key)) }
-        let expected = chances.reduce(0) { $0 + $1.times * $1.share.value } / count
-        let trials = chances.reduce(0) { $0 + $1.times * $1.share.trials } / count
         let hits = pools[0].hits.values.reduce(0, +)
+        let mistakes = data.map { Int(((1 - $0.champion) * Double($0.images)).rounded()) } ?? 0
+        func chance(_ lucky: (String) -> Share?) -> Chance {
+            let shares = pools[0].truths.map { label, times in
+                let candidates = pools.map { $0.share(answeredElsewhere: label) } + [lucky(label)]
+                return (Double(times), candidates.compactMap { $0 }.max { $0.value < $1.value } ?? Share(0, of: 0))
+            }
+            let expected = shares.reduce(0) { $0 + $1.0 * $1.1.value } / Double(wrong.count)
+            let trials = shares.reduce(0) { $0 + $1.0 * $1.1.trials } / Double(wrong.count)
+            let p = Self.tail(hits, of: wrong.count, alpha: expected * trials, beta: (1 - expected) * trials)
+            return Chance(expected: expected, p: p)
+        }
         self.images = wrong.count
-        self.expected = expected
-        right = Double(hits) / count
-        p = Self.tail(hits, of: wrong.count, alpha: expected * trials, beta: (1 - expected) * trials)
+        right = Double(hits) / Double(wrong.count)
+        guessing = chance { _ in nil }
+        luck = chance { label in
+            guard let data, mistakes > 0, known.contains(label) else { return nil }
+            return Share(data.lost, of: mistakes)
+        }
     }
 
-    /// By chance one in forty: as the upper end of 1.96 standard errors is.
-    package var isBeyondChance: Bool { p < 0.025 }
-
     package var words: String {
-        let probability = p < 0.001 ? "p < 0.001" : "p = \(Units.decimals(p, 3))"
+        func words(_ chance: Chance) -> String {
+            let probability = chance.p < 0.001 ? "p < 0.001" : "p = \(Units.decimals(chance.p, 3))"
+            return "\(Figures.percent(chance.expected)) (\(probability))"
+        }
         return
-            "\(Figures.percent(right)) of the \(Figures.grouped(images)) held back that the champion gets wrong, where "
-            + "\(Figures.percent(expected)) would be right without having learnt them (\(probability))"
+            "\(Figures.percent(right)) right of the \(Figures.grouped(images)) held back that the champion gets wrong, where "
+            + "guessing would get \(words(guessing)) and a model that is different and no better \(words(luck))"
     }
 
     /// The probability of at least `hits` among `n`, each with a probability that is itself beta distributed.

@@ -114,7 +114,7 @@ struct RetrainReport {
         return
             "| \(name) | \(Figures.grouped(comparison.images)) | \(Figures.percent(comparison.champion, decimals: 2)) "
             + "| \(Figures.percent(comparison.challenger, decimals: 2)) | \(difference) | \(comparison.gained) "
-            + "| \(comparison.lost) | \(Units.decimals(comparison.p, 4)) |"
+            + "| \(comparison.lost) | \(comparison.p < 0.0001 ? "< 0.0001" : Units.decimals(comparison.p, 4)) |"
     }
 
     /// The labels that changed more than a coin would.
