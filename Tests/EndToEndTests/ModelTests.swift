@@ -156,6 +156,9 @@ extension EndToEnd {
         let doubtful = try #require(fixture.expected["tiny"]).values.map { Double($0[0].confidence) }
         try #require(first.map { Double($0.record.confidence) }.reduce(0, +) > 2.2 * doubtful.reduce(0, +))
 
+        // What this run of the daemon has not seen itself stands in the history.
+        try daemon.stop()
+        try daemon.start()
         #expect(try daemon.ctl("model", "swap", "tiny").code == 0)
         try daemon.drop(fixture.images, prefix: "again/")
         try daemon.waitForDocuments(600)
