@@ -138,8 +138,8 @@ package struct RetrainingData: Sendable {
         origins.append(origin)
     }
 
-    /// How much of an epoch corrections to known labels should be, and how often one is seen at most: few among many would not be
-    /// noticed. Those to a new label are seen as often as the images of another label.
+    /// How much of an epoch corrections should be, and how often one is seen at most: few among many would not be noticed. Labels
+    /// of which the data sets have little, or nothing, are seen as often as the others.
     private static let share = 0.1
     private static let mostRepeats = 8
 
@@ -177,14 +177,13 @@ package struct RetrainingData: Sendable {
             }
         }
         learntCorrections = learnt.count
-        let perLabel = Dictionary(grouping: learnt) { images.labels[$0] }
+        let counts = Dictionary(train.map { (images.labels[$0], 1) }, uniquingKeysWith: +)
         let before = Double(train.count)
-        let labelsBefore = Double(Set(train.map { images.labels[$0] }).count)
-        for (label, members) in perLabel.sorted(by: { $0.key < $1.key }) {
-            let isNew = set.newLabels.contains(dataset.info.labels[Int(label)])
-            let wanted =
-                isNew
-                ? before / max(1, labelsBefore) / Double(members.count) : Self.share * before / Double(learnt.count)
+        let perLabel = before / Double(max(1, counts.count))
+        for (label, members) in Dictionary(grouping: learnt, by: { images.labels[$0] }).sorted(by: { $0.key < $1.key })
+        {
+            let missing = perLabel - Double(counts[label] ?? 0)
+            let wanted = max(Self.share * before / Double(learnt.count), missing / Double(members.count))
             for _ in 0..<max(1, min(Self.mostRepeats, Int(wanted.rounded()))) { train += members }
         }
     }

@@ -193,7 +193,8 @@ import Testing
         #expect(Set(images.labels[40...]) == [0, 3])
         #expect(Set(data.train).count == 30 + 6)
         #expect(
-            data.train.count == 30 + 3 * 6, "a new label is seen about as often as the fifteen images of each other")
+            data.train.count == 30 + 3 * 6,
+            "a label that the data lack is seen about as often as the others' fifteen images")
         #expect(data.unjudged == ["bird"])
         try expectNoLeak(data)
     }

@@ -25,7 +25,8 @@ package struct CorrectionProblem: Codable, Sendable, Equatable {
     }
 }
 
-/// Finds what people put into `corrections/<label>/`. The folder is theirs: nothing in it is ever changed. No image is opened here but to hash its bytes.
+/// Finds what people put into `corrections/<label>/`. The folder is theirs: nothing in it is ever changed. No image is opened
+/// here but to hash its bytes.
 package struct CorrectionFolder: Sendable {
     /// Ordered by label and path.
     package private(set) var files: [CorrectionFile] = []

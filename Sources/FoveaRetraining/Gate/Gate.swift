@@ -4,7 +4,8 @@ import FoveaControl
 ///
 ///     better   over all held-back images, by more than the error bar
 ///     no worse on the data's images alone, and on the corrections' alone, by more than theirs
-///     learnt   the corrections, beyond guessing; beyond luck where the data's images alone do not show it to be better
+///     learnt   the corrections to known labels and those to new ones, beyond guessing; one of them beyond luck, where the data's
+///              images alone do not show it to be better
 ///     no worse calibrated on the data's images, by more than a point and than chance
 ///     no worse at all on a label that is protected, on the data's images or on the corrections'
 ///
@@ -36,8 +37,9 @@ package struct Gate: Codable, Sendable, Equatable {
     package let all: PairedComparison
     /// One without images is left out.
     package let parts: [Part: PairedComparison]
-    /// Of the corrections; nil where there are none that the champion gets wrong.
+    /// Of the corrections to known labels, and of those to new ones; nil where there are none that the champion gets wrong.
     package let learning: Learning?
+    package let novelty: Learning?
     /// On the data's images, where there are any.
     package let calibration: CalibrationComparison
     /// By true label.
@@ -63,7 +65,8 @@ package struct Gate: Codable, Sendable, Equatable {
         parts = Dictionary(grouping: images, by: part).mapValues(comparison)
         classes = Dictionary(grouping: images, by: \.label).mapValues(comparison)
         let data = parts[.data]
-        learning = Learning(images, known: known, data: data)
+        learning = Learning(images, to: known.contains, data: data)
+        novelty = Learning(images, to: { !known.contains($0) }, data: nil)
         calibration = CalibrationComparison(
             images.filter { $0.origin == .data }.map { image in
                 (
@@ -82,8 +85,13 @@ package struct Gate: Codable, Sendable, Equatable {
         for (part, comparison) in parts.sorted(by: { $0.key.rawValue < $1.key.rawValue }) where comparison.isWorse {
             reasons.append("it is worse on \(part.words) alone: \(comparison.words)")
         }
-        if let learning, !Self.isLearnt(learning, isBetter: data?.isBetter == true) {
-            reasons.append("it has not learnt the corrections: \(learning.words)")
+        // Wrong corrections must not come along with what is better for other reasons.
+        let learnt = [learning, novelty].compactMap(\.self)
+        let unlearnt = learnt.filter { $0.images >= Learning.fewest && !$0.guessing.isExcluded }
+        for part in unlearnt { reasons.append("it has not learnt the corrections: \(part.words)") }
+        if unlearnt.isEmpty, !learnt.isEmpty, data?.isBetter != true, !learnt.contains(where: \.luck.isExcluded) {
+            reasons.append(
+                "what it gains on corrections may be luck: \(learnt.map(\.words).joined(separator: "; "))")
         }
         if calibration.isWorse {
             reasons.append(
@@ -101,13 +109,6 @@ package struct Gate: Codable, Sendable, Equatable {
             }
         }
         self.reasons = reasons
-    }
-
-    /// - Parameter isBetter: on the data's images alone. Then it need not be the corrections that made it so; but wrong ones must
-    ///   not come along.
-    private static func isLearnt(_ learning: Learning, isBetter: Bool) -> Bool {
-        guard isBetter else { return learning.luck.isExcluded }
-        return learning.images < Learning.fewest || learning.guessing.isExcluded
     }
 }
 

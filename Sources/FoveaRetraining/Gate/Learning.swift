@@ -1,13 +1,13 @@
 import FoveaControl
 import Glibc
 
-/// Whether corrections have been learnt. They are images that the champion got wrong, so that a challenger that is only different
+/// Whether corrections, to known labels or to new ones, have been learnt. They are images that the champion got wrong, so that a challenger that is only different
 /// gains on them and cannot lose. What it gets right is held against two others:
 ///
 /// - `guessing`: how often it gives an image's label to held-back corrections with other labels, or to images of the data sets with
 ///   other labels, whichever is more often. Where labels were shuffled it is right no more often than that.
-/// - `luck`: for labels that the champion knows, at least the share of the champion's mistakes on the data sets that a model as
-///   different, and no better, would put right: such a model gains as many as it loses.
+/// - `luck`: of labels that the champion knows at least the share of the champion's mistakes on the data sets that a model as
+///   different, and no better, would put right: such a model gains as many as it loses. Of new labels it is guessing.
 ///
 /// All shares by Laplace's rule, (k + 1) / (n + 2), for what was never seen is not impossible.
 package struct Learning: Codable, Sendable, Equatable {
@@ -32,20 +32,23 @@ package struct Learning: Codable, Sendable, Equatable {
     /// With fewer images nothing can be said of guessing.
     package static let fewest = 10
 
-    /// nil where the champion gets no held-back correction wrong.
+    /// nil where the champion gets no such correction wrong.
     ///
     /// - Parameters:
-    ///   - known: the champion's labels.
-    ///   - data: champion and challenger on the data sets' images with known labels.
-    init?(_ images: [Gate.Image], known: Set<String>, data: PairedComparison?) {
-        let wrong = images.filter { $0.origin == .corrections && $0.champion.label != $0.label }
+    ///   - images: all that are held back.
+    ///   - isMeant: whether corrections to a label are.
+    ///   - data: champion and challenger on the data sets' images with known labels, for corrections to these.
+    init?(_ images: [Gate.Image], to isMeant: (String) -> Bool, data: PairedComparison?) {
+        let corrections = images.filter { $0.origin == .corrections && $0.champion.label != $0.label }
+        let wrong = corrections.filter { isMeant($0.label) }
         guard !wrong.isEmpty else { return nil }
-        let pools = [wrong, images.filter { $0.origin == .data }].map(Pool.init)
-        let hits = pools[0].hits.values.reduce(0, +)
+        let pools = [corrections, images.filter { $0.origin == .data }].map(Pool.init)
+        let meant = Pool(wrong)
+        let hits = meant.hits.values.reduce(0, +)
         let mistakes = data.map { Int(((1 - $0.champion) * Double($0.images)).rounded()) } ?? 0
-        func chance(_ lucky: (String) -> Share?) -> Chance {
-            let shares = pools[0].truths.map { label, times in
-                let candidates = pools.map { $0.share(answeredElsewhere: label) } + [lucky(label)]
+        func chance(_ lucky: Share?) -> Chance {
+            let shares = meant.truths.map { label, times in
+                let candidates = pools.map { $0.share(answeredElsewhere: label) } + [lucky]
                 return (Double(times), candidates.compactMap { $0 }.max { $0.value < $1.value } ?? Share(0, of: 0))
             }
             let expected = shares.reduce(0) { $0 + $1.0 * $1.1.value } / Double(wrong.count)
@@ -55,11 +58,8 @@ package struct Learning: Codable, Sendable, Equatable {
         }
         self.images = wrong.count
         right = Double(hits) / Double(wrong.count)
-        guessing = chance { _ in nil }
-        luck = chance { label in
-            guard let data, mistakes > 0, known.contains(label) else { return nil }
-            return Share(data.lost, of: mistakes)
-        }
+        guessing = chance(nil)
+        luck = chance(data.flatMap { mistakes > 0 ? Share(min($0.lost, mistakes), of: mistakes) : nil })
     }
 
     package var words: String {
@@ -69,7 +69,8 @@ package struct Learning: Codable, Sendable, Equatable {
         }
         return
             "\(Figures.percent(right)) right of the \(Figures.grouped(images)) held back that the champion gets wrong, where "
-            + "guessing would get \(words(guessing)) and a model that is different and no better \(words(luck))"
+            + "guessing would get \(words(guessing))"
+            + (luck == guessing ? "" : " and a model that is different and no better \(words(luck))")
     }
 
     /// The probability of at least `hits` among `n`, each with a probability that is itself beta distributed.

@@ -80,7 +80,9 @@ struct RetrainReport {
             if let comparison = gate.parts[part] { lines.append(row(part.words, comparison)) }
         }
         lines.append("")
-        if let learning = gate.learning { lines += ["Learnt of the corrections: \(learning.words).", ""] }
+        for (labels, learning) in [("known", gate.learning), ("new", gate.novelty)] {
+            if let learning { lines += ["Learnt of the corrections to \(labels) labels: \(learning.words).", ""] }
+        }
         lines += [
             "Expected calibration error: \(Figures.percent(gate.calibration.champion, decimals: 2)) → "
                 + "\(Figures.percent(gate.calibration.challenger, decimals: 2)) (difference from "
@@ -102,8 +104,9 @@ struct RetrainReport {
             "Nothing. `foveactl model rollback` goes back, `foveactl model compare \(old) \(new)` shows what changed."
         case .better: "`foveactl model swap \(new)` lets the challenger serve."
         case .kept, .nothingNew, .failed, .refused:
-            "The challenger is in `\(folder)` until the next retraining; "
-                + "`foveactl model compare \(old) \(folder)` shows where the two differ."
+            "With more corrections the next comparison is surer; with more `retrain.epochs` more of them are learnt. "
+                + "The challenger is in `\(folder)` until the next retraining: `foveactl model compare \(old) \(folder)` shows where "
+                + "the two differ, and `foveactl model import` and `swap` let it serve all the same."
         }
     }
 
