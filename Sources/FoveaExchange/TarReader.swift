@@ -42,7 +42,12 @@ enum TarReader {
             if status == ARCHIVE_EOF { return members }
             guard status == ARCHIVE_OK || status == ARCHIVE_WARN, let entry else {
                 guard entries > 0 else {
-                    throw refusal("is neither a model's folder nor a .tar.zst of one: \(words())")
+                    let isONNX = path.extension?.lowercased() == "onnx"
+                    throw refusal(
+                        "is neither a model's folder nor a .tar.zst of one"
+                            + (isONNX
+                                ? "; ONNX is for other programs and is not read: export as folder or tar to move a model"
+                                : ": \(words())"))
                 }
                 throw refusal("is damaged or cut off after \(entries) members: \(words())")
             }

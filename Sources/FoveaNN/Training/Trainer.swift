@@ -39,7 +39,7 @@ package struct EpochReport: Codable, Sendable, Equatable {
     package let loss: Double
     package let top1: Double
     package let development: Evaluation?
-    /// This epoch's parameters are the ones that are kept so far.
+    /// The best so far on the development images, where the best one is kept.
     package let best: Bool
     package let learningRate: Double
     package let seconds: Double
@@ -286,7 +286,8 @@ package final class Trainer {
         let seen = Double(max(1, progress.seen))
         let report = EpochReport(
             epoch: progress.epoch, epochs: settings.epochs, loss: progress.lossSum / seen,
-            top1: Double(progress.hits) / seen, development: evaluation, best: better, learningRate: learningRate,
+            top1: Double(progress.hits) / seen, development: evaluation, best: better && keepsBest && evaluation != nil,
+            learningRate: learningRate,
             seconds: progress.seconds, imagesPerSecond: seen / max(1e-9, progress.seconds))
         progress.reports.append(report)
         (progress.stepInEpoch, progress.lossSum, progress.hits, progress.seen, progress.seconds) = (0, 0, 0, 0, 0)
