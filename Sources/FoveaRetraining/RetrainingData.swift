@@ -45,7 +45,7 @@ package struct RetrainingData: Sendable {
     ///   - digests: what the champion has learnt, where that is known by image.
     /// - Throws: `DataError` where a data set's images have another size than the champion's.
     package init(
-        name: String, champion: ModelConfiguration, digests: ImageDigests?, sources: [Source],
+        champion: ModelConfiguration, digests: ImageDigests?, sources: [Source],
         corrections: CorrectionSet
     ) throws(DataError) {
         let (height, width) = (champion.input.height, champion.input.width)
@@ -57,7 +57,7 @@ package struct RetrainingData: Sendable {
         }
         self.digests = digests
         dataset = Dataset(
-            info: Self.info(name, champion, sources.map(\.set.info), corrections.newLabels), splits: [:])
+            info: Self.info(champion, sources.map(\.set.info), corrections.newLabels), splits: [:])
         let places = Dictionary(uniqueKeysWithValues: dataset.info.labels.enumerated().map { ($1, UInt16($0)) })
         var images = LabelledImages(height: height, width: width)
         var test = LabelledImages(height: height, width: width)
@@ -208,7 +208,7 @@ package struct RetrainingData: Sendable {
     /// The champion's labels keep their places; those of the data sets that it does not know come next, then those of
     /// corrections. A label without a superclass becomes one of its own, where there are superclasses at all.
     private static func info(
-        _ name: String, _ champion: ModelConfiguration, _ sets: [DatasetInfo], _ newLabels: [String]
+        _ champion: ModelConfiguration, _ sets: [DatasetInfo], _ newLabels: [String]
     ) -> DatasetInfo {
         var labels = champion.labels
         var known = Set(labels)
@@ -233,7 +233,8 @@ package struct RetrainingData: Sendable {
         }
         for label in newLabels { add(label, nil) }
         return DatasetInfo(
-            name: name, labels: labels, superclasses: groups, superclassOf: groups == nil ? nil : groupOf,
+            name: (sets.map(\.name) + ["corrections"]).joined(separator: " + "), labels: labels, superclasses: groups,
+            superclassOf: groups == nil ? nil : groupOf,
             height: champion.input.height, width: champion.input.width,
             source: (sets.map(\.name) + ["corrections"]).joined(separator: ", "))
     }

@@ -179,7 +179,7 @@ import Testing
         for (number, colour) in learnt.prefix(6).enumerated() { try put("bird/\(number).png", colour) }
         for (number, colour) in held.prefix(3).enumerated() { try put("cat/\(number).png", colour) }
         let data = try RetrainingData(
-            name: "tiny", champion: Self.champion, digests: nil, sources: [Self.source(Self.data())],
+            champion: Self.champion, digests: nil, sources: [Self.source(Self.data())],
             corrections: try set())
         let info = data.dataset.info
         #expect(info.labels == ["cat", "dog", "owl", "bird"], "the champion's keep their places")
@@ -202,7 +202,7 @@ import Testing
     /// The next generation: what was held back stays so, what is new is divided, whatever has become of the data set.
     @Test func whatWasHeldBackStaysHeldBack() throws {
         let first = try RetrainingData(
-            name: "tiny", champion: Self.champion, digests: nil, sources: [Self.source(Self.data())],
+            champion: Self.champion, digests: nil, sources: [Self.source(Self.data())],
             corrections: CorrectionSet(restoring: [], pixels: [], newLabels: []))
         let known = try first.digests(onTopOf: nil)
         #expect(known.learnt.count == 30 && known.heldBack.count == 10)
@@ -219,7 +219,7 @@ import Testing
         images.labels += old.labels.map { $0 + 1 }
         grown.splits["train"] = images
         let second = try RetrainingData(
-            name: "tiny", champion: Self.champion, digests: known, sources: [Self.source(grown, whole: true)],
+            champion: Self.champion, digests: known, sources: [Self.source(grown, whole: true)],
             corrections: CorrectionSet(restoring: [], pixels: [], newLabels: []))
         try expectNoLeak(second)
         let all = try second.dataset.images("train")
@@ -258,7 +258,7 @@ import Testing
             CorrectionFolder(root), known: ["cat", "dog", "owl"], fewest: 2, history: nil, decode: decode)
         #expect(set.corrections.count == 2, "one picture, whatever its bytes")
         let all = try RetrainingData(
-            name: "tiny", champion: Self.champion, digests: nil, sources: [Self.source(data)], corrections: set)
+            champion: Self.champion, digests: nil, sources: [Self.source(data)], corrections: set)
         #expect(all.relabelled == 1)
         #expect(!all.train.contains(division.train[0]))
         #expect(all.problems.count == 1 && ["cat/b.png", "cat/c.png"].contains(all.problems[0].path))
@@ -281,7 +281,7 @@ import Testing
         var data = Self.data()
         data.splits["test"] = LabelledImages(height: 1, width: 1, pixels: [7, 7, 7], labels: [0])
         let all = try RetrainingData(
-            name: "tiny", champion: Self.champion, digests: nil,
+            champion: Self.champion, digests: nil,
             sources: [Self.source(data, perClass: nil, whole: true)],
             corrections: CorrectionSet(restoring: [], pixels: [], newLabels: []))
         #expect(all.train.count == 40 && all.development.isEmpty)
@@ -298,7 +298,7 @@ import Testing
         digests.learn(images, 1..<images.count)
         digests.holdBack(images, 0..<1)
         let all = try RetrainingData(
-            name: "tiny", champion: Self.champion, digests: digests, sources: [Self.source(data, whole: true)],
+            champion: Self.champion, digests: digests, sources: [Self.source(data, whole: true)],
             corrections: CorrectionSet(restoring: [], pixels: [], newLabels: []))
         #expect(all.judged.count == 3 && all.origins.allSatisfy { $0 == .data })
         #expect(all.notes.count == 1 && all.notes[0].contains("only 1 images"), "\(all.notes)")
@@ -317,7 +317,7 @@ import Testing
         second.splits["test"] = images.selecting([0, 1, 2])
         for whole in [true, false] {
             let all = try RetrainingData(
-                name: "tiny", champion: Self.champion, digests: nil,
+                champion: Self.champion, digests: nil,
                 sources: [Self.source(first), Self.source(second, perClass: nil, whole: whole)],
                 corrections: CorrectionSet(restoring: [], pixels: [], newLabels: []))
             try expectNoLeak(all)

@@ -130,7 +130,7 @@ struct RetrainMaterial {
     /// - Throws: where nothing could be judged by it.
     func data(_ found: Found, _ champion: Champion) throws -> RetrainingData {
         let data = try RetrainingData(
-            name: champion.configuration.name, champion: champion.configuration, digests: champion.digests,
+            champion: champion.configuration, digests: champion.digests,
             sources: found.sources.map { .init(set: $0.set, learnt: $0.learnt) }, corrections: found.corrections)
         guard data.origins.contains(.data) else {
             throw Failure.data(

@@ -113,7 +113,7 @@ struct Retraining {
             return try giveUp("its corrections cannot be read: \(error)")
         }
         let data = try RetrainingData(
-            name: champion.configuration.name, champion: champion.configuration, digests: champion.digests,
+            champion: champion.configuration, digests: champion.digests,
             sources: sources, corrections: corrections)
         return (plan, data)
     }
