@@ -16,6 +16,8 @@ struct TrainingPlan {
     var train: [Int]
     /// Of the same images, those that are held back: for the figures of each epoch and for the temperature.
     var development: [Int]
+    /// What the finished model is measured on, instead of the development images.
+    var heldBack: LabelledImages?
     /// The epoch that is best on the development images is the model; otherwise the last one.
     var keepsBest = true
     var network: NetworkDefinition

@@ -348,7 +348,9 @@ struct TrainingRun {
             metrics[title] = Score(outcomes, labels: model.labels, superclassOf: model.superclassOf).summary
             heldOut = heldOut ?? .init(part, images: images, outcomes: outcomes)
         }
-        if !plan.development.isEmpty {
+        if let heldBack = plan.heldBack {
+            try measure("dev", .development, heldBack)
+        } else if !plan.development.isEmpty {
             try measure("dev", .development, try plan.data.images("train").selecting(plan.development))
         }
         if plan.measuresTest { try measure("test", .test, try plan.data.images("test")) }

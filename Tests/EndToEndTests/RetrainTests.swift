@@ -126,6 +126,13 @@ extension EndToEnd {
         let verified = try ModelFolder.verify(model.folder)
         #expect(verified.configuration.labels == Fixture.labels + ["yellow"])
         #expect(verified.configuration.base?.description == "tiny@1")
+        // Its figures are of the images that judged it.
+        let judged = report["gate"]?["all"]
+        #expect(verified.configuration.metrics?["dev"]?["images"] == judged?["images"])
+        let accuracies = [verified.configuration.metrics?["dev"]?["top1"], judged?["challenger"]].map {
+            $0?.double ?? 0
+        }
+        #expect(abs(accuracies[0] - accuracies[1]) < 1e-9 && accuracies[0] > 0.5, "\(accuracies)")
         // Each correction with the result that it puts right.
         let lines = try Files.read(model.folder.pushing("training/corrections.jsonl")).split(separator: 0x0A)
         #expect(lines.count == 120)

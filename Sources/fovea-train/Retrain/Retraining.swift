@@ -191,7 +191,8 @@ struct Retraining {
                         ? "\(champion.model.identifier), trained on with \(data.learntCorrections) corrections"
                         : "\(definition.architecture) trained on \(info.source)",
                     version: { [store] in try store.nextVersion(of: champion.configuration.name) },
-                    data: data.dataset, train: data.train, development: data.development, keepsBest: false,
+                    data: data.dataset, train: data.train, development: data.development,
+                    heldBack: data.judged, keepsBest: false,
                     network: definition, start: tensors,
                     chain: preset?.chain.stages ?? champion.configuration.at(temperature: 1).chain,
                     settings: settings,
