@@ -29,6 +29,15 @@ package struct HistoryReader: Sendable {
         }
     }
 
+    /// Of so many images a model's usual confidence is the mean.
+    package static let usualImages = 200
+
+    /// What a model is used to, by the history in a state folder; nil where that does not say it.
+    package static func usualConfidence(of model: String, state: FilePath) -> Double? {
+        let history = try? HistoryReader(state: state)
+        return (try? history?.meanConfidence(of: model, last: usualImages)) ?? nil
+    }
+
     /// The mean confidence of a model's last images; nil where there are fewer.
     package func meanConfidence(of model: String, last count: Int) throws -> Double? {
         let values = try database.read { db in

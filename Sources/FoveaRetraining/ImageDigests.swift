@@ -28,6 +28,9 @@ package struct ImageDigests: Sendable, Equatable {
         (self.learnt, self.heldBack) = (learnt, heldBack)
     }
 
+    /// Adds images that are learnt, by their digests.
+    mutating func learn(_ digests: some Sequence<UInt64>) { learnt.formUnion(digests) }
+
     /// Adds images that are learnt.
     package mutating func learn(_ images: LabelledImages, _ indices: some Sequence<Int>) {
         for index in indices { learnt.insert(Self.digest(images, index)) }

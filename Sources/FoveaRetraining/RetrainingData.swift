@@ -74,8 +74,12 @@ package struct RetrainingData: Sendable {
             if let more = set.splits["test"] { take(more, into: &spare) }
             try divide(source, images, first, test: spare)
         }
-        unlearn(images)
-        add(corrections, to: &images, places)
+        let seen = (0..<images.count).map { ImageDigests.digest(images, $0) }
+        let judging = Set((0..<judged.count).map { ImageDigests.digest(judged, $0) }).union(
+            development.map { seen[$0] })
+        // What judges must not be learnt, though another data set, or the same, has it once more.
+        train.removeAll { judging.contains(seen[$0]) }
+        add(corrections, to: &images, seen, judging, places)
         dataset.splits = ["train": images]
         if test.count > 0 { dataset.splits["test"] = test }
     }
@@ -120,17 +124,6 @@ package struct RetrainingData: Sendable {
                 + (unknown.isEmpty ? ": what is forgotten of it may not be seen" : ": its test images judge as well"))
     }
 
-    /// What judges must not be learnt, though another data set, or the same, has it once more.
-    private mutating func unlearn(_ images: LabelledImages) {
-        let judging = judging(images)
-        train.removeAll { judging.contains(ImageDigests.digest(images, $0)) }
-    }
-
-    private func judging(_ images: LabelledImages) -> Set<UInt64> {
-        Set((0..<judged.count).map { ImageDigests.digest(judged, $0) })
-            .union(development.map { ImageDigests.digest(images, $0) })
-    }
-
     private mutating func judge(_ images: LabelledImages, at index: Int, _ origin: Gate.Image.Origin) {
         let size = images.imageBytes
         judged.pixels += images.pixels[index * size..<(index + 1) * size]
@@ -143,20 +136,22 @@ package struct RetrainingData: Sendable {
     private static let share = 0.1
     private static let mostRepeats = 8
 
-    private mutating func add(_ set: CorrectionSet, to images: inout LabelledImages, _ places: [String: UInt16]) {
+    /// - Parameters:
+    ///   - seen: the digests of the data sets' images.
+    ///   - judging: those of them that judge or develop.
+    private mutating func add(
+        _ set: CorrectionSet, to images: inout LabelledImages, _ seen: [UInt64], _ judging: Set<UInt64>,
+        _ places: [String: UInt16]
+    ) {
         let size = images.imageBytes
-        // An image of the data that has been corrected: its old label must not be learnt beside the new one, and what
-        // judges must not be learnt at all.
-        let corrected = Set(set.corrections.map(\.digest))
-        let judging = corrected.isEmpty ? [] : judging(images)
+        // A champion that does not say it by image has learnt all that is learnt now.
         var known = digests ?? ImageDigests()
-        if !corrected.isEmpty {
-            // A champion that does not say it by image has learnt all that is learnt now.
-            if digests == nil { known.learn(images, train) }
-            let before = train.count
-            train.removeAll { corrected.contains(ImageDigests.digest(images, $0)) }
-            relabelled = before - train.count
-        }
+        if digests == nil { known.learn(train.lazy.map { seen[$0] }) }
+        // An image of the data that has been corrected: its old label must not be learnt beside the new one.
+        let corrected = Set(set.corrections.map(\.digest))
+        let before = train.count
+        train.removeAll { corrected.contains(seen[$0]) }
+        relabelled = before - train.count
 
         var learnt: [Int] = []
         for (index, correction) in set.corrections.enumerated() {
@@ -178,12 +173,12 @@ package struct RetrainingData: Sendable {
         }
         learntCorrections = learnt.count
         let counts = Dictionary(train.map { (images.labels[$0], 1) }, uniquingKeysWith: +)
-        let before = Double(train.count)
-        let perLabel = before / Double(max(1, counts.count))
+        let total = Double(train.count)
+        let perLabel = total / Double(max(1, counts.count))
         for (label, members) in Dictionary(grouping: learnt, by: { images.labels[$0] }).sorted(by: { $0.key < $1.key })
         {
             let missing = perLabel - Double(counts[label] ?? 0)
-            let wanted = max(Self.share * before / Double(learnt.count), missing / Double(members.count))
+            let wanted = max(Self.share * total / Double(learnt.count), missing / Double(members.count))
             for _ in 0..<max(1, min(Self.mostRepeats, Int(wanted.rounded()))) { train += members }
         }
     }
@@ -232,10 +227,11 @@ package struct RetrainingData: Sendable {
             }
         }
         for label in newLabels { add(label, nil) }
+        let origins = sets.map(\.name) + ["corrections"]
         return DatasetInfo(
-            name: (sets.map(\.name) + ["corrections"]).joined(separator: " + "), labels: labels, superclasses: groups,
+            name: origins.joined(separator: " + "), labels: labels, superclasses: groups,
             superclassOf: groups == nil ? nil : groupOf,
             height: champion.input.height, width: champion.input.width,
-            source: (sets.map(\.name) + ["corrections"]).joined(separator: ", "))
+            source: origins.joined(separator: ", "))
     }
 }

@@ -17,9 +17,14 @@ package struct TrainedSet: Codable, Sendable, Equatable {
         (self.name, self.sha256, self.perClass, self.isLearntWhole) = (name, sha256, perClass, isLearntWhole)
     }
 
+    /// What a model says of itself; nil where it does not.
+    package static func recorded(in model: ModelConfiguration) throws -> [TrainedSet]? {
+        try model.training?["sets"]?.decode([TrainedSet].self)
+    }
+
     /// Names of the data sets that a model says it was trained on.
     package static func names(_ model: ModelConfiguration) throws -> [String] {
-        guard let sets = try model.training?["sets"]?.decode([TrainedSet].self) else {
+        guard let sets = try recorded(in: model) else {
             return model.training?["data"]?["name"]?.string.map { [$0] } ?? []
         }
         return Set(sets.map(\.name)).sorted()
@@ -31,7 +36,7 @@ package struct TrainedSet: Codable, Sendable, Equatable {
 
     /// Whether a model has been trained on this very set.
     package func isKnown(to model: ModelConfiguration) throws -> Bool {
-        if let sets = try model.training?["sets"]?.decode([TrainedSet].self) {
+        if let sets = try Self.recorded(in: model) {
             return sets.contains { $0.sha256 == sha256 }
         }
         return model.training?["data"]?["name"]?.string == name
@@ -45,7 +50,7 @@ package struct TrainedSet: Codable, Sendable, Equatable {
         func found(_ perClass: Int?, whole: Bool) -> TrainedSet {
             TrainedSet(name: set.info.name, sha256: sha256, perClass: perClass, isLearntWhole: whole)
         }
-        if let sets = try champion.training?["sets"]?.decode([TrainedSet].self) {
+        if let sets = try Self.recorded(in: champion) {
             if let same = sets.first(where: { $0.sha256 == sha256 }) {
                 self = same
             } else {

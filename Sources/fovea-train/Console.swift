@@ -1,3 +1,4 @@
+import FoveaData
 import Glibc
 import Synchronization
 
@@ -22,7 +23,7 @@ struct Console: Sendable {
     }
 
     /// The first few files that are no images, and how many more there are.
-    func noteLeftOut(_ files: [(path: String, reason: String)]) {
+    func noteLeftOut(_ files: [RefusedFile]) {
         for file in files.prefix(5) { note("left out: \(file.path): \(file.reason)") }
         if files.count > 5 { note("left out: \(files.count - 5) more files") }
     }

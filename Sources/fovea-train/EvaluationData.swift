@@ -12,7 +12,7 @@ struct EvaluationData: Sendable {
     /// What each image is called: its place in the split with five digits, or `label/file`.
     var names: [String] = []
     /// Files that are no images, with the reason.
-    var refused: [(path: String, reason: String)] = []
+    var refused: [RefusedFile] = []
 
     /// Images of a data set.
     ///

@@ -10,7 +10,7 @@ struct FolderOfClasses {
     /// `label/file`, printable.
     private(set) var names: [String] = []
     /// Files that are no images, with the reason.
-    private(set) var refused: [(path: String, reason: String)] = []
+    private(set) var refused: [RefusedFile] = []
     /// All folders, also those without an image.
     private(set) var classes: [String] = []
 
@@ -35,7 +35,7 @@ struct FolderOfClasses {
                     labels.append(one.name.string)
                     names.append(FilePath(root: nil, components: one.name, file.lastComponent!).escaped)
                 } catch {
-                    refused.append((error.path, error.reason))
+                    refused.append(error)
                 }
             }
         }

@@ -11,7 +11,7 @@ extension TrainCommand {
     func plan(_ configuration: Configuration, _ console: Console) throws -> TrainingPlan {
         let source = try DataSource.open(data, datasets: configuration.datasets)
         let dataset = source.dataset
-        console.noteLeftOut(source.refused.map { ($0.path, $0.reason) })
+        console.noteLeftOut(source.refused)
 
         do {
             try Labels.check(dataset.info.labels)

@@ -145,9 +145,8 @@ extension Dispatcher {
 
     /// The mean confidence of a generation's last images; of its model's where this process has seen too few.
     private func usualConfidence(of generation: Generation) -> Double? {
-        if let mean = generation.health.meanConfidence { return mean }
-        let history = try? HistoryReader(state: configuration.state)
-        return try? history?.meanConfidence(of: "\(generation.identifier)", last: ConfidenceMeter.window)
+        generation.health.meanConfidence
+            ?? HistoryReader.usualConfidence(of: "\(generation.identifier)", state: configuration.state)
     }
 
     /// Finishes the receipt when the old generation is gone and the new one has shown its first result, if there is

@@ -1,4 +1,5 @@
 import FoveaControl
+import FoveaHistory
 
 /// What the daemon looks at to judge the model that serves. Times are monotonic nanoseconds.
 package struct ModelHealth {
@@ -48,7 +49,7 @@ package struct ModelHealth {
 
 /// The mean confidence of the last images.
 package struct ConfidenceMeter {
-    package static let window = 200
+    package static let window = HistoryReader.usualImages
     /// So many images after a swap the model counts as accepted: later the images are what changes.
     package static let probation = 2000
 

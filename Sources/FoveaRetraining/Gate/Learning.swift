@@ -1,8 +1,8 @@
 import FoveaControl
 import Glibc
 
-/// Whether corrections, to known labels or to new ones, have been learnt. They are images that the champion got wrong, so that a challenger that is only different
-/// gains on them and cannot lose. What it gets right is held against two others:
+/// Whether corrections, to known labels or to new ones, have been learnt. They are images that the champion got wrong, so that a
+/// challenger that is only different gains on them and cannot lose. What it gets right is held against two others:
 ///
 /// - `guessing`: how often it gives an image's label to held-back corrections with other labels, or to images of the data sets with
 ///   other labels, whichever is more often. Where labels were shuffled it is right no more often than that.
@@ -76,12 +76,10 @@ package struct Learning: Codable, Sendable, Equatable {
     /// The probability of at least `hits` among `n`, each with a probability that is itself beta distributed.
     package static func tail(_ hits: Int, of n: Int, alpha: Double, beta: Double) -> Double {
         func logBeta(_ a: Double, _ b: Double) -> Double { lgamma(a) + lgamma(b) - lgamma(a + b) }
-        func logFactorial(_ k: Int) -> Double { lgamma(Double(k) + 1) }
         let sum = (hits...n).reduce(0.0) { sum, k in
             sum
                 + exp(
-                    logFactorial(n) - logFactorial(k) - logFactorial(n - k)
-                        + logBeta(Double(k) + alpha, Double(n - k) + beta) - logBeta(alpha, beta))
+                    logChoices(k, of: n) + logBeta(Double(k) + alpha, Double(n - k) + beta) - logBeta(alpha, beta))
         }
         return min(1, sum)
     }

@@ -50,10 +50,13 @@ package struct PairedComparison: Codable, Sendable, Equatable {
 
     /// The probability that of n coins at most `few` or at least n − `few` show heads.
     private static func twoSided(_ few: Int, of n: Int) -> Double {
-        func logFactorial(_ k: Int) -> Double { lgamma(Double(k) + 1) }
-        let tail = (0...few).reduce(0.0) { sum, k in
-            sum + exp(logFactorial(n) - logFactorial(k) - logFactorial(n - k) - Double(n) * log(2))
-        }
+        let tail = (0...few).reduce(0.0) { sum, k in sum + exp(logChoices(k, of: n) - Double(n) * log(2)) }
         return min(1, 2 * tail)
     }
+}
+
+/// The logarithm of the number of ways to choose `k` of `n`.
+func logChoices(_ k: Int, of n: Int) -> Double {
+    func logFactorial(_ k: Int) -> Double { lgamma(Double(k) + 1) }
+    return logFactorial(n) - logFactorial(k) - logFactorial(n - k)
 }

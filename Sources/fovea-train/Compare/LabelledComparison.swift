@@ -40,7 +40,7 @@ final class LabelledComparison: ComparedImages {
     }
 
     private func load(for model: ComparedModel) throws -> (
-        pixels: LabelledImages, truths: [String], names: [String], refused: [(path: String, reason: String)]
+        pixels: LabelledImages, truths: [String], names: [String], refused: [RefusedFile]
     ) {
         let (height, width) = (model.configuration.input.height, model.configuration.input.width)
         if case .imageFolder(let path) = source {

@@ -74,9 +74,9 @@ struct Promotion {
             return .overtaken(
                 "\(active.name)@\(active.version) serves now instead of \(champion.name)@\(champion.version)")
         }
-        let usual = try? HistoryReader(state: configuration.state)?.meanConfidence(
-            of: "\(champion.name)@\(champion.version)", last: 200)
-        try ActiveModel(active: model, previous: champion, usualConfidence: usual ?? nil)
+        let usual = HistoryReader.usualConfidence(
+            of: "\(champion.name)@\(champion.version)", state: configuration.state)
+        try ActiveModel(active: model, previous: champion, usualConfidence: usual)
             .write(configuration.activeFile)
         return .atNextStart
     }

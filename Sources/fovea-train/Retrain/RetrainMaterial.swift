@@ -49,7 +49,7 @@ struct RetrainMaterial {
             let imported = try DataSource.open(
                 data, datasets: configuration.datasets,
                 options: ImportOptions(size: champion.configuration.input.height))
-            console.noteLeftOut(imported.refused.map { ($0.path, $0.reason) })
+            console.noteLeftOut(imported.refused)
             sources.append(
                 (data, imported.dataset, try TrainedSet(of: imported.dataset, by: champion.configuration)))
         }

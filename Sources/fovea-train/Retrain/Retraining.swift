@@ -234,7 +234,7 @@ struct Retraining {
         if let base {
             facts["base"] = try JSONValue(encoding: base.entry)
             facts["recipe"] = try JSONValue(encoding: base.recipe)
-            let earlier = try base.configuration.training?["sets"]?.decode([TrainedSet].self) ?? []
+            let earlier = try TrainedSet.recorded(in: base.configuration) ?? []
             sets += earlier.filter { old in !sets.contains { $0.sha256 == old.sha256 } }
         }
         facts["sets"] = .array(try sets.map { try $0.json })
