@@ -55,6 +55,23 @@ import fovea_train
         #expect(found[4].starts(with: time.bytes))
     }
 
+    /// Reckoned in binary fractions of seconds since 1970, an epoch may not end a rounding error after the training does.
+    @Test func timesNeverGoBackAndEndWithTheTraining() throws {
+        var report = try Sample.report(
+            labels: ["dark", "light"], heldOut: Sample.heldOut(40, classes: 2), epochs: 50,
+            seconds: { 0.1 * Double($0).squareRoot() })
+        report.finished = 1_795_645_018.456_479_8
+        let png = SyntheticImage.gradient(width: 5, height: 3).png
+        let times = messages(EventFile(report, graph: [], pictures: ["predictions.png": png]).bytes).map { message in
+            // The first field of each event, a double in little-endian bytes.
+            Double(bitPattern: message[1..<9].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
+        }
+        #expect(times.count == 52)
+        #expect(zip(times, times.dropFirst()).allSatisfy { $0 <= $1 })
+        #expect(times[50] == report.finished && times[51] == report.finished)
+        #expect(abs(times[0] - (report.finished - report.epochs.reduce(0) { $0 + $1.seconds })) < 1e-5)
+    }
+
     @Test func withoutGraphDevelopmentAndPictures() throws {
         let report = try Sample.report(labels: ["dark", "light"], heldOut: nil, epochs: 1)
         let found = messages(EventFile(report, graph: [], pictures: [:]).bytes)

@@ -30,7 +30,7 @@ enum Sample {
 
     static func report(
         labels: [String], groups: Int? = nil, heldOut: TrainingReport.HeldOut?, epochs: Int = 3,
-        description: String = "a sample"
+        seconds: (_ epoch: Int) -> Double = { _ in 2.5 }, description: String = "a sample"
     ) throws -> TrainingReport {
         let definition = NetworkDefinition(
             architecture: "resnet9", input: Shape(height: 32, width: 32, channels: 3), classes: labels.count,
@@ -41,7 +41,7 @@ enum Sample {
             let text = """
                 {"epoch":\(epoch),"epochs":\(epochs),"loss":\(3.0 / Double(epoch)),"top1":\(1 - 1 / Double(epoch + 1)),
                  \(heldOut == nil ? "" : "\"development\":{\"loss\":1.5,\"top1\":0.625,\"images\":40},")
-                 "best":true,"learningRate":0.001,"seconds":2.5,"imagesPerSecond":100}
+                 "best":true,"learningRate":0.001,"seconds":\(seconds(epoch)),"imagesPerSecond":100}
                 """
             return try StrictJSON.parse(Array(text.utf8), depth: 8).decode(EpochReport.self)
         }

@@ -16,13 +16,16 @@ package struct EventFile: Sendable {
     ///
     /// Only the durations of epochs are recorded: their times are reckoned back from the training's end.
     package init(_ report: TrainingReport, graph: [GraphNode], pictures: [String: [UInt8]]) {
-        var time = report.finished - report.epochs.reduce(0) { $0 + $1.seconds }
-        append(time: time) { $0.string(3, "brain.Event:2") }
+        // The seconds left after each epoch, from all of them to none: times that are summed forwards instead may end a
+        // rounding error after the training.
+        let left = Array(
+            report.epochs.reversed().reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.seconds) }.reversed())
+        let start = report.finished - left[0]
+        append(time: start) { $0.string(3, "brain.Event:2") }
         if !graph.isEmpty {
-            append(time: time) { $0.data(4, GraphMessage.bytes(graph)) }
+            append(time: start) { $0.data(4, GraphMessage.bytes(graph)) }
         }
-        for epoch in report.epochs {
-            time += epoch.seconds
+        for (epoch, left) in zip(report.epochs, left.dropFirst()) {
             var scalars = [
                 ("loss/training", epoch.loss), ("accuracy/training", epoch.top1),
                 ("learning-rate", epoch.learningRate), ("images-per-second", epoch.imagesPerSecond),
@@ -30,7 +33,7 @@ package struct EventFile: Sendable {
             if let development = epoch.development {
                 scalars += [("loss/development", development.loss), ("accuracy/development", development.top1)]
             }
-            append(time: time, step: epoch.epoch) { event in
+            append(time: report.finished - left, step: epoch.epoch) { event in
                 event.message(5) { summary in
                     for (tag, value) in scalars {
                         summary.message(1) {
