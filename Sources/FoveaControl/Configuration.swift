@@ -1,4 +1,5 @@
 import FoveaSystem
+import Glibc
 import SystemPackage
 
 /// The configuration: what `etc/fovea.yaml` says, with a default for every key.
@@ -117,8 +118,9 @@ package struct Configuration: Sendable, Equatable {
     /// Reads and checks the configuration.
     ///
     /// - Parameter explicit: the file given with `--config`, which must exist. Without it the first of `searched` that
-    ///   exists; without any, the defaults.
-    /// - Returns: the configuration, and the file that it came from.
+    ///   exists; without any, the defaults, whose folders then are absolute: whoever stands in the wrong folder is told
+    ///   which one that is.
+    /// - Returns: the configuration, and the file that it came from; nil where that is none.
     package static func load(_ explicit: FilePath?) throws(ConfigurationFileError) -> (Configuration, FilePath?) {
         var file = explicit
         if file == nil {
@@ -127,9 +129,33 @@ package struct Configuration: Sendable, Equatable {
         var configuration = Configuration()
         if let file {
             configuration = try ConfigurationReader.parse(read(file), file: file.escaped)
+        } else {
+            configuration.makeAbsolute()
         }
         try configuration.check(file: file?.escaped ?? "defaults")
         return (configuration, file)
+    }
+
+    /// What to tell people where `load` has found no file.
+    package static var absence: String {
+        "There is neither \(searched.map(\.string).joined(separator: " nor ")): using the defaults in "
+            + "\(workingDirectory().escaped). Name a configuration with --config, or go to the folder that has one."
+    }
+
+    /// All but the socket, whose path may have 107 bytes only.
+    private mutating func makeAbsolute() {
+        let folder = Self.workingDirectory()
+        for path in [\Configuration.inbox, \.outbox, \.corrections, \.models, \.state] {
+            self[keyPath: path] = folder.pushing(self[keyPath: path])
+        }
+        plugins = plugins.map { folder.pushing($0) }
+    }
+
+    /// Empty where it has been removed: relative paths lead nowhere then.
+    static func workingDirectory() -> FilePath {
+        guard let current = getcwd(nil, 0) else { return FilePath() }
+        defer { free(current) }
+        return FilePath(platformString: current)
     }
 
     private static func read(_ file: FilePath) throws(ConfigurationFileError) -> String {

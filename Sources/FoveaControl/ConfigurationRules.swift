@@ -44,12 +44,7 @@ extension Configuration {
 
     /// The path from the root, without `.` and `..`, with the links of the part that exists resolved.
     static func absolute(_ path: FilePath) -> FilePath {
-        var full = path
-        if !path.isAbsolute, let current = getcwd(nil, 0) {
-            full = FilePath(platformString: current).pushing(path)
-            free(current)
-        }
-        full = full.lexicallyNormalized()
+        let full = Configuration.workingDirectory().pushing(path).lexicallyNormalized()
         var missing: [FilePath.Component] = []
         var existing = full
         while !existing.components.isEmpty {

@@ -180,19 +180,23 @@ package enum ControlError: Error, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .unreachable(let socket):
-            "No daemon answers at \(socket.escaped). Start it with `fovead`, or name its socket with --socket."
+            "No daemon answers at \(Self.place(socket)). Start it with `fovead`, or name its socket with --socket."
         case .denied(let socket):
-            "You may not use \(socket.escaped). Join the socket's group, or become the user that runs the daemon."
+            "You may not use \(Self.place(socket)). Join the socket's group, or become the user that runs the daemon."
         case .timedOut(let timeout):
             "The daemon did not answer within \(Units.show(seconds: timeout.seconds)). `foveactl doctor` looks at why."
         case .lost(let socket):
-            "The daemon at \(socket.escaped) closed the connection without an answer: it has ended, or has as many "
+            "The daemon at \(Self.place(socket)) closed the connection without an answer: it has ended, or has as many "
                 + "connections as it takes. Try again; `foveactl doctor` looks at why."
         case .refused(_, let detail):
             detail.hint.isEmpty ? sentence(detail.message) : "\(sentence(detail.message)) \(sentence(detail.hint))"
         case .broken(let reason):
             "\(sentence("The exchange with the daemon broke: \(reason)")) Look into the daemon's log."
         }
+    }
+
+    private static func place(_ socket: FilePath) -> String {
+        Configuration.workingDirectory().pushing(socket).escaped
     }
 
     /// The daemon has understood, and says no.

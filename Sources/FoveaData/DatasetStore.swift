@@ -20,16 +20,9 @@ extension Dataset {
     /// - Throws: `.exists` where one is there and `replacing` is false.
     @discardableResult
     package func save(in folder: FilePath, replacing: Bool = false) throws(DataError) -> FilePath {
-        try LabelRules.check(name: info.name)
         try LabelRules.check(info.labels)
-        let target = folder.appending(info.name)
+        let (target, there) = try Self.place(of: info.name, in: folder, replacing: replacing)
         let temporary = folder.appending(".\(info.name).\(getpid()).tmp")
-        let there = try system { () throws(SystemError) in try Files.statusIfPresent(target) } != nil
-        if there && !replacing {
-            throw DataError(
-                .exists, "a data set \(info.name) is there already (\(target.escaped)): give another name or replace it"
-            )
-        }
         do throws(SystemError) {
             try Files.makeDirectories(folder)
             try Files.removeTree(temporary)
@@ -57,6 +50,63 @@ extension Dataset {
             throw DataError(error)
         }
         return target
+    }
+
+    /// Where `save` would write, and whether something is there. It is worth asking before images are read for an hour.
+    ///
+    /// - Throws: `.invalid` where that cannot be a name, `.exists` as `save`.
+    @discardableResult
+    package static func place(
+        of name: String, in folder: FilePath, replacing: Bool
+    ) throws(DataError) -> (target: FilePath, isThere: Bool) {
+        try LabelRules.check(name: name)
+        let target = folder.appending(name)
+        let isThere = try system { () throws(SystemError) in try Files.statusIfPresent(target) } != nil
+        if isThere && !replacing {
+            throw DataError(
+                .exists,
+                "a data set \(name) is there already (\(target.escaped)): give another name, or --replace to replace it"
+            )
+        }
+        return (target, isThere)
+    }
+
+    /// The data sets in `folder` by name, each with what its description says or why that cannot be read.
+    package static func list(
+        _ folder: FilePath
+    ) throws(DataError) -> [(name: String, info: Result<DatasetInfo, DataError>)] {
+        let isThere =
+            try system { () throws(SystemError) in try Files.statusIfPresent(folder, followingLinks: true) } != nil
+        guard isThere else { return [] }
+        let names = try system { () throws(SystemError) in try Files.list(folder) }.map(\.string).sorted()
+        return names.compactMap { name in
+            let place = folder.appending(name)
+            guard (try? LabelRules.check(name: name)) != nil,
+                ((try? Files.statusIfPresent(place.appending("dataset.json"))) ?? nil) != nil
+            else { return nil }
+            return (name, Result { () throws(DataError) in try info(of: place) })
+        }
+    }
+
+    /// Removes a data set. It is put aside first, so that it is there whole or not at all.
+    ///
+    /// - Throws: `.missing`, `.invalid`, `.system`.
+    package static func remove(_ name: String, from folder: FilePath) throws(DataError) {
+        try LabelRules.check(name: name)
+        let place = folder.appending(name)
+        let description = try system { () throws(SystemError) in
+            try Files.statusIfPresent(place.appending("dataset.json"))
+        }
+        guard description != nil else {
+            throw DataError(
+                .missing, "\(name): no such data set in \(folder.escaped). `foveactl dataset list` shows them")
+        }
+        try system { () throws(SystemError) in
+            let aside = folder.appending(".\(name).\(getpid()).removed")
+            try Files.renameNoReplace(place, to: aside)
+            try Files.syncDirectory(folder)
+            try Files.removeTree(aside)
+        }
     }
 
     private static func write(

@@ -176,7 +176,7 @@ package struct ModelStore: Sendable {
         try storing { () throws(SystemError) in try Files.makeDirectory(staging) }
         do throws(ModelError) {
             let identifier = try fill(staging)
-            try refuseExisting(identifier)
+            try refuseExisting(identifier, as: staging)
             let parent = trained.appending(identifier.name)
             let place = parent.appending(identifier.version)
             do throws(SystemError) {
@@ -197,8 +197,17 @@ package struct ModelStore: Sendable {
 
     private static let stagingPrefix = ".staging-"
 
-    private func refuseExisting(_ identifier: ModelIdentifier) throws(ModelError) {
-        if try list().contains(where: { $0.identifier == identifier }) { throw Self.exists(identifier) }
+    /// - Parameter folder: what was to become the model; where it is the one that is there, nothing is amiss, and the error
+    ///   says so.
+    private func refuseExisting(_ identifier: ModelIdentifier, as folder: FilePath? = nil) throws(ModelError) {
+        guard let model = try list().first(where: { $0.identifier == identifier }) else { return }
+        func manifest(_ folder: FilePath) -> [UInt8]? { try? Files.read(folder.appending(ModelFolder.manifestName)) }
+        if let folder, let new = manifest(folder), new == manifest(model.folder) {
+            throw ModelError(
+                .exists, "\(identifier)",
+                "this very model is in the store already (\(model.folder.escaped)): use that one")
+        }
+        throw Self.exists(identifier)
     }
 
     private static func exists(_ identifier: ModelIdentifier) -> ModelError {

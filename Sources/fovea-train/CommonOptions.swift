@@ -25,8 +25,12 @@ struct CommonOptions: ParsableArguments {
 
     /// The configuration with the options applied.
     func load() throws -> Configuration {
-        var configuration = try Configuration.load(config.map { FilePath($0) }).0
-        if let state { configuration.state = FilePath(state) }
+        var (configuration, file) = try Configuration.load(config.map { FilePath($0) })
+        if let state {
+            configuration.state = FilePath(state)
+        } else if file == nil {
+            Console(quiet: quiet).note(Configuration.absence)
+        }
         return configuration
     }
 }

@@ -67,7 +67,7 @@ struct Failure: Error {
             throw error
         } catch {
             let failure = Failure(error)
-            Console.write("fovea-train \(verb): \(failure.message)\n")
+            Console.write("\(Program.name) \(verb): \(failure.message)\n")
             throw ExitCode(failure.code)
         }
     }

@@ -5,8 +5,11 @@ import ArgumentParser
 
 @main
 struct Program: ParsableCommand {
+    /// What people have typed before the verb: foveactl hands over its own words as argv[0].
+    static let name = CommandLine.arguments.first.flatMap { $0.hasPrefix("foveactl") ? $0 : nil } ?? "fovea-train"
+
     static let configuration = CommandConfiguration(
-        commandName: "fovea-train", abstract: "Trains Fovea's networks, measures and exports them.",
+        commandName: name, abstract: "Trains Fovea's networks, measures and exports them.",
         subcommands: [
             TrainCommand.self, EvaluateCommand.self, RetrainCommand.self, CompareCommand.self, ExportCommand.self,
         ])

@@ -8,7 +8,85 @@ import SystemPackage
 struct DatasetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dataset", abstract: "Data sets to train and evaluate with.",
-        subcommands: [Fetch.self, Import.self, Info.self, Export.self])
+        subcommands: [List.self, Info.self, Fetch.self, Import.self, Export.self, Remove.self])
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "The imported data sets.")
+        @OptionGroup var common: CommonOptions
+        @OptionGroup var place: StateOption
+
+        /// As `--json` tells it: what the description says, or why it cannot be read.
+        private struct Entry: Encodable {
+            let name: String
+            let info: DatasetInfo?
+            let fault: String?
+        }
+
+        func run() throws {
+            let entries = try Dataset.list(common.configuration(place).datasets).map { name, info in
+                switch info {
+                case .success(let info): Entry(name: name, info: info, fault: nil)
+                case .failure(let error): Entry(name: name, info: nil, fault: "\(error)")
+                }
+            }
+            if common.json { return try Console.json(entries) }
+            if entries.isEmpty {
+                return common.note(
+                    "There are no data sets. `foveactl dataset fetch cifar100` or `foveactl dataset import PATH --name N` "
+                        + "makes one.")
+            }
+            Console.table(
+                entries.map { entry in
+                    func images(_ split: String) -> String { entry.info?.splits[split]?.images.formatted() ?? "-" }
+                    return [
+                        safe(entry.name), entry.info.map { "\($0.labels.count)" } ?? "-", images("train"),
+                        images("test"),
+                        entry.info.map { "\($0.height) × \($0.width)" } ?? "-",
+                        entry.fault.map { Console.red(safe($0)) } ?? "",
+                    ]
+                }, header: ["data set", "labels", "train", "test", "size", ""], right: [1, 2, 3])
+        }
+    }
+
+    struct Remove: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Removes an imported data set.",
+            discussion:
+                "Not one that `foveactl retrain` learns from: that the configuration or the serving model names.")
+        @Argument(help: "Its name.")
+        var name: String
+        @OptionGroup var common: CommonOptions
+        @OptionGroup var place: StateOption
+
+        func run() throws {
+            let configuration = try common.configuration(place)
+            try refuseIfNeeded(configuration)
+            try Dataset.remove(name, from: configuration.datasets)
+            if common.json { return try Console.json(["removed": name]) }
+            common.note("\(safe(name)) is removed.")
+        }
+
+        private func refuseIfNeeded(_ configuration: Configuration) throws {
+            let named = configuration.retrain.data
+            if named.contains(name) {
+                throw Failure(
+                    "\(safe(name)) is needed: retrain.data of the configuration names it. Take it out there first.",
+                    code: 77)
+            }
+            let store = ModelCommand.store(configuration)
+            guard named.isEmpty, let active = ModelCommand.active(configuration, store),
+                let training = try? store.resolve(active.description).configuration.training
+            else { return }
+            struct Learnt: Decodable { let name: String }
+            let sets = (try? training["sets"]?.decode([Learnt].self)) ?? []
+            if sets.contains(where: { $0.name == name }) || training["data"]?["name"]?.string == name {
+                throw Failure(
+                    "\(safe(name)) is needed: \(active), which serves, was trained on it, and `foveactl retrain` learns from it. "
+                        + "Let another model serve, or name other data sets in retrain.data of the configuration.",
+                    code: 77)
+            }
+        }
+    }
 
     struct Fetch: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -70,6 +148,7 @@ struct DatasetCommand: ParsableCommand {
 
         func run() throws {
             let folder = try common.configuration(place).datasets
+            try Dataset.place(of: name, in: folder, replacing: replace)
             let options = ImportOptions(name: name, size: size, testFraction: testFraction, seed: seed)
             guard (try? Files.statusIfPresent(FilePath(path), followingLinks: true)) ?? nil != nil else {
                 throw Failure("\(safe(path)): there is no such file or folder.", code: 66)

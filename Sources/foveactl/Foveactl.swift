@@ -42,7 +42,14 @@ struct CommonOptions: ParsableArguments {
     @Flag(help: "Nothing but data and errors.")
     var quiet = false
 
-    func configuration() throws -> Configuration { try Configuration.load(config?.path).0 }
+    func configuration() throws -> Configuration {
+        let (configuration, file) = try Configuration.load(config?.path)
+        if file == nil, !quiet { _ = Self.absenceIsNoted }
+        return configuration
+    }
+
+    /// However often the configuration is read.
+    private static let absenceIsNoted: Void = Console.message(Configuration.absence)
 
     /// The daemon, which need not be there.
     func client(timeout: Duration = .seconds(60)) throws -> ControlClient {
@@ -70,8 +77,9 @@ struct StateOption: ParsableArguments {
 extension CommonOptions {
     /// The configuration with another state folder, where one is given.
     func configuration(_ option: StateOption) throws -> Configuration {
-        var configuration = try configuration()
-        if let state = option.state?.path { configuration.state = state }
+        guard let state = option.state?.path else { return try configuration() }
+        var configuration = try Configuration.load(config?.path).0
+        configuration.state = state
         return configuration
     }
 }

@@ -29,7 +29,7 @@ extension ModelCommand {
         @OptionGroup var store: StateOption
 
         func run() throws {
-            if format == .onnx { return try becomeTrainer("export", arguments) }
+            if format == .onnx { return try becomeTrainer("export", arguments, as: "foveactl model") }
             let path = output.path
             let model = try ModelFolder.verify(folder())
             switch format {

@@ -54,6 +54,6 @@ extension ModelCommand {
         @Argument(parsing: .captureForPassthrough, help: "Such as cifar100@1 cifar100@2 --last 500.")
         var arguments: [String] = []
 
-        func run() throws { try becomeTrainer("compare", arguments) }
+        func run() throws { try becomeTrainer("compare", arguments, as: "foveactl model") }
     }
 }

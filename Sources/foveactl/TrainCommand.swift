@@ -48,11 +48,13 @@ func helpOfTrainer(_ arguments: [String]) throws {
 }
 
 /// execv(3) of fovea-train with the same arguments.
-func becomeTrainer(_ verb: String, _ arguments: [String]) throws {
+///
+/// - Parameter words: what people typed before the verb, which help and errors repeat.
+func becomeTrainer(_ verb: String, _ arguments: [String], as words: String = "foveactl") throws {
     signal(SIGPIPE, SIG_DFL)
     let program = programDirectory().appending("fovea-train")
     var argv: [UnsafeMutablePointer<CChar>?] =
-        ([program.bytes, Array(verb.utf8)] + arguments.map(RawArguments.bytes)).map { bytes in
+        ([words, verb].map { Array($0.utf8) } + arguments.map(RawArguments.bytes)).map { bytes in
             (bytes + [0]).withUnsafeBufferPointer {
                 strdup(UnsafeRawPointer($0.baseAddress!).assumingMemoryBound(to: CChar.self))
             }

@@ -60,6 +60,10 @@ extension EndToEnd {
         try Files.removeTree(daemon.outbox.appending(Fixture.labels[0]))
         let rest = try daemon.ctl("model", "compare", "tiny", "other", "--last", "300")
         #expect(rest.code == 0 && rest.error.contains("are no longer in the outbox"), "\(rest)")
+        // Where enough are left, older ones take their place.
+        let few = try daemon.ctl("model", "compare", "tiny", "other", "--last", "100", "--json")
+        #expect(try comparison(few)["images"] == .int(100))
+        #expect(few.error.isEmpty, "\(few)")
         try daemon.stop()
     }
 

@@ -182,4 +182,43 @@ extension EndToEnd {
         }
         try daemon.stop()
     }
+
+    /// Whoever stands in the wrong folder is told which one that is, and that nothing was found there.
+    @Test func aFolderWithoutConfigurationIsNamed() throws {
+        guard try Files.statusIfPresent("/etc/fovea/fovea.yaml") == nil else { return }
+        let folder = try TemporaryFolder()
+        let place = try Files.resolve(folder.path)
+        let note = "There is neither etc/fovea.yaml nor /etc/fovea/fovea.yaml: using the defaults in \(place.string)."
+        func run(_ arguments: String...) throws -> Programs.Outcome {
+            try Programs.run("foveactl", arguments, in: folder.path)
+        }
+        let status = try run("status")
+        #expect(status.code == 69 && status.error.hasPrefix(note), "\(status)")
+        #expect(status.error.contains("No daemon answers at \(place.string)/var/run/fovead.sock"), "\(status)")
+        for arguments in [["classify", "x.png"], ["evaluate", "x", "--data", "x"], ["retrain"], ["model", "show"]] {
+            let outcome = try Programs.run("foveactl", arguments, in: folder.path)
+            #expect(outcome.error.components(separatedBy: note).count == 2, "said once: \(outcome)")
+        }
+        #expect(try run("model", "show").error.contains("there are none in \(place.string)/models"))
+        #expect(try !run("model", "list", "--quiet").error.contains(note))
+        #expect(try !run("model", "list", "--state", "x").error.contains(note))
+        #expect(try !run("status", "--socket", "x").error.contains(note))
+        #expect(try Files.list(folder.path).isEmpty, "looking leaves nothing")
+    }
+
+    /// fovea-train speaks as the command that people have typed.
+    @Test func trainingSpeaksAsFoveactl() throws {
+        for (verb, usage) in [
+            ("train", "foveactl train"), ("retrain", "foveactl retrain"), ("evaluate", "foveactl evaluate"),
+        ] {
+            let help = try Programs.run("foveactl", [verb, "--help"])
+            #expect(help.code == 0 && help.output.contains("USAGE: \(usage) "), "\(help)")
+        }
+        #expect(
+            try Programs.run("foveactl", ["model", "compare", "--help"]).output.contains(
+                "USAGE: foveactl model compare "))
+        #expect(try Programs.run("fovea-train", ["train", "--help"]).output.contains("USAGE: fovea-train train "))
+        let wrong = try Programs.run("foveactl", ["evaluate", "./none", "--data", "none"])
+        #expect(wrong.error.contains("foveactl evaluate: ./none: there is no such folder"), "\(wrong)")
+    }
 }

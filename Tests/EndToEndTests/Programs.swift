@@ -38,14 +38,22 @@ enum Programs {
     }
 
     /// Runs a program to its end; one that was killed has the code 128 and its signal.
-    static func run(_ name: String, _ arguments: [String], environment: [String] = []) throws -> Outcome {
+    ///
+    /// - Parameter folder: where it runs; otherwise where the tests do.
+    static func run(
+        _ name: String, _ arguments: [String], environment: [String] = [], in folder: FilePath? = nil
+    ) throws -> Outcome {
         let (output, error) = (try memoryFile("output"), try memoryFile("error"))
         defer {
             try? output.close()
             try? error.close()
         }
+        let program = try path(name)
+        // The shell becomes the program, once it has gone there.
         let child = try ChildProcess(
-            executable: try path(name), arguments: arguments,
+            executable: folder == nil ? program : "/bin/sh",
+            arguments: folder.map { ["-c", #"cd "$0" && exec "$@""#, $0.string, program.string] + arguments }
+                ?? arguments,
             environment: ["PATH=/usr/bin:/bin", "HOME=/nonexistent"] + environment, output: output, error: error)
         let code: Int32 =
             switch child.wait() {

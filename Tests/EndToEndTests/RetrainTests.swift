@@ -107,6 +107,7 @@ extension EndToEnd {
 
         let rehearsal = try night.retrain("--dry-run")
         #expect(rehearsal.code == 0 && rehearsal.output.contains("new labels   yellow"), "\(rehearsal)")
+        #expect(rehearsal.output.contains("\ncorrections  yellow \(names.count)\n"), "\(rehearsal)")
         #expect(rehearsal.output.contains("left out     yellow/broken.png"))
         #expect(try Files.statusIfPresent(night.folder) == nil, "a rehearsal writes nothing")
 

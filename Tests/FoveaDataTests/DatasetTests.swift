@@ -45,6 +45,41 @@ struct DatasetTests {
         #expect(throws: DataError.self) { try bad.save(in: folder.path) }
     }
 
+    @Test func placeIsAskedForBeforeAnythingIsRead() throws {
+        let folder = try TemporaryFolder()
+        #expect(try Dataset.place(of: "sample", in: folder.path, replacing: false).isThere == false)
+        try sample().save(in: folder.path)
+        let error = #expect(throws: DataError.self) {
+            try Dataset.place(of: "sample", in: folder.path, replacing: false)
+        }
+        #expect(error?.code == .exists && error?.description.contains("--replace") == true)
+        #expect(try Dataset.place(of: "sample", in: folder.path, replacing: true).isThere)
+        let bad = #expect(throws: DataError.self) { try Dataset.place(of: "../x", in: folder.path, replacing: true) }
+        #expect(bad?.code == .invalid)
+    }
+
+    @Test func areListedAndRemoved() throws {
+        let folder = try TemporaryFolder()
+        #expect(try Dataset.list(folder.path.appending("none")).isEmpty)
+        try sample().save(in: folder.path)
+        var other = sample(perClass: 2)
+        other.info.name = "other"
+        let place = try other.save(in: folder.path)
+        try Files.replace(place.appending("dataset.json"), with: Array("{".utf8))
+        try Files.makeDirectory(folder.path.appending("no-data-set"))
+        let list = try Dataset.list(folder.path)
+        #expect(list.map(\.name) == ["other", "sample"])
+        #expect(throws: DataError.self) { try list[0].info.get() }
+        #expect(try list[1].info.get().splits["train"]?.images == 40)
+        // Whatever is wrong with it, it can be removed.
+        try Dataset.remove("other", from: folder.path)
+        #expect(try Files.list(folder.path).map(\.string).sorted() == ["no-data-set", "sample"])
+        for (name, code) in [("other", DataError.Code.missing), ("no-data-set", .missing), ("..", .invalid)] {
+            let error = #expect(throws: DataError.self) { try Dataset.remove(name, from: folder.path) }
+            #expect(error?.code == code)
+        }
+    }
+
     @Test func damageIsFound() throws {
         let folder = try TemporaryFolder()
         let path = try sample().save(in: folder.path)

@@ -71,6 +71,13 @@ import Testing
         try Sample.write(source, Sample.configuration(name: "guest", version: "3"))
         let model = try store.importFolder(source)
         #expect("\(model.identifier)" == "guest@3")
+        #expect(refusal { try store.importFolder(source) }.contains("this very model is in the store already"))
+        try Files.removeTree(source)
+        try Files.makeDirectory(source)
+        var other = Sample.configuration(name: "guest", version: "3")
+        other.description = "another one"
+        try Sample.write(source, other)
+        #expect(refusal { try store.importFolder(source) }.contains("give it a new version"))
         try Files.removeTree(source)
         #expect(try ModelFolder.verify(model.folder).configuration.name == "guest")
     }

@@ -10,8 +10,9 @@ struct CompareCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "compare", abstract: "On which images two models give different labels.",
         discussion: """
-            Without --data they are the images that the daemon has classified last, as far as they are still in the outbox. \
-            Both models classify them anew. Exit code 0 whether they differ or not.
+            Without --data they are the last of the images that the daemon has classified and that are still in the outbox. \
+            With a data set an image's name is its number, under which `foveactl dataset export` writes it. Both models \
+            classify all images anew. Exit code 0 whether they differ or not.
             """)
 
     @Argument(help: "NAME, NAME@VERSION, or a model's folder (with a / in it).")

@@ -7,7 +7,7 @@ import FoveaSystem
 import Glibc
 import SystemPackage
 
-/// The images that were classified last, read in sandboxed workers as the daemon reads them.
+/// The images that were classified last and are still in the outbox, read in sandboxed workers as the daemon reads them.
 final class PublishedImages: ComparedImages {
     private let configuration: Configuration
     private let paths: [FilePath]
@@ -22,22 +22,40 @@ final class PublishedImages: ComparedImages {
                 "\(configuration.state.escaped): there is no history, so no image has been classified; --data compares on "
                     + "labelled images")
         }
-        // Of images that had the same place one after the other, the last one is there.
-        var seen: Set<String> = []
-        let published = try history.latest(count).map(\.path).filter { seen.insert($0).inserted }
-        paths = published.map { FilePath(bytes: percentUnescaped($0)) }.filter {
-            ((try? Files.statusIfPresent(configuration.outbox.pushing($0))) ?? nil)?.isRegular == true
-        }
-        missing = published.count - paths.count
+        var looked: (paths: [FilePath], missing: Int, isAll: Bool)
+        var depth = count
+        repeat {
+            looked = try Self.look(history, depth, configuration)
+            depth *= 4
+        } while looked.paths.count < count && !looked.isAll
+        paths = Array(looked.paths.prefix(count))
+        missing = paths.count < count ? looked.missing : 0
         guard !paths.isEmpty else {
             throw Failure.noInput(
-                published.isEmpty
+                looked.missing == 0
                     ? "no image has been classified yet; --data compares on labelled images"
-                    : "none of the last \(published.count) images is still in \(configuration.outbox.escaped)")
+                    : "none of \(Figures.grouped(looked.missing)) images is still in \(configuration.outbox.escaped)")
         }
     }
 
-    var notes: [String] { missing == 0 ? [] : ["\(missing) images are no longer in the outbox"] }
+    /// Those of the last `depth` images that are still there, and how many are not.
+    private static func look(
+        _ history: HistoryReader, _ depth: Int, _ configuration: Configuration
+    ) throws -> (paths: [FilePath], missing: Int, isAll: Bool) {
+        let latest = try history.latest(depth)
+        // Of images that had the same place one after the other, the last one is there.
+        var seen: Set<String> = []
+        let published = latest.map(\.path).filter { seen.insert($0).inserted }
+        let paths = published.map { FilePath(bytes: percentUnescaped($0)) }.filter {
+            ((try? Files.statusIfPresent(configuration.outbox.pushing($0))) ?? nil)?.isRegular == true
+        }
+        return (paths, published.count - paths.count, latest.count < depth)
+    }
+
+    /// Where fewer are compared than were asked for.
+    var notes: [String] {
+        missing == 0 ? [] : ["\(Figures.grouped(missing)) images are no longer in the outbox"]
+    }
 
     func answers(
         of old: ComparedModel, and new: ComparedModel

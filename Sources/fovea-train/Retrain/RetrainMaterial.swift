@@ -234,13 +234,15 @@ struct RetrainMaterial {
         let data = try data(found, champion)
         let new = Array(data.dataset.info.labels.dropFirst(champion.configuration.labels.count))
         let problems = found.corrections.problems + data.problems
+        let counts = Dictionary(grouping: found.corrections.corrections, by: \.label).mapValues(\.count)
         if json {
             let value = JSONValue.object([
                 "new": .bool(true), "unfinished": .bool(isUnfinished),
                 "champion": .string(champion.model.identifier.description), "images": .int(Set(data.train).count),
                 "corrections": .int(data.learntCorrections), "judgingImages": .int(data.judged.count),
                 "judgingCorrections": .int(data.judgingCorrections), "newLabels": .array(new.map(JSONValue.string)),
-                "relabelled": .int(data.relabelled), "notes": .array(data.notes.map(JSONValue.string)),
+                "relabelled": .int(data.relabelled), "byLabel": .object(counts.mapValues(JSONValue.int)),
+                "notes": .array(data.notes.map(JSONValue.string)),
                 "problems": try JSONValue(encoding: problems),
             ])
             Console.write(String(decoding: JSONText.pretty(value), as: UTF8.self), to: 1)
@@ -252,6 +254,8 @@ struct RetrainMaterial {
             "judged by    \(Figures.grouped(data.judged.count)) images, \(data.judgingCorrections) of them corrections",
         ]
         if isUnfinished { lines.append("first        an unfinished retraining goes on") }
+        let byLabel = counts.sorted { $0.key < $1.key }.map { "\($0.key) \(Figures.grouped($0.value))" }
+        if !byLabel.isEmpty { lines.append("corrections  \(byLabel.joined(separator: ", "))") }
         if !new.isEmpty { lines.append("new labels   \(new.joined(separator: ", "))") }
         if data.relabelled > 0 { lines.append("relabelled   \(data.relabelled) images of the data sets") }
         for note in data.notes { lines.append("note         \(note)") }

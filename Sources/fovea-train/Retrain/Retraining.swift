@@ -37,6 +37,8 @@ struct Retraining {
     func run() throws -> RetrainOutcome {
         let material = RetrainMaterial(configuration, folder, seed: command.seed, console: console)
         if command.dryRun { return try material.rehearse(Champion(configuration, store), json: command.common.json) }
+        // Where there is no model, as in a folder that is not Fovea's at all, nothing is left behind.
+        if try Files.statusIfPresent(folder.path) == nil { _ = try Champion(configuration, store) }
         try Files.makeDirectories(folder.path)
         guard let lock = try Files.lock(folder.lock) else {
             throw Failure.tryAgain("another retraining is running on \(configuration.state.escaped): wait for it")
