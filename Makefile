@@ -39,7 +39,8 @@ test: packages ## Build and run all tests
 	@$(BUILD) --build-tests
 	@$(SWIFT) test -c release --skip-build
 	@# The kernels once more as processors without AVX-512 and without AVX2 run them.
-	@for isa in avx2 baseline; do \
+	@$(call selftest,,selftest); for isa in '' $(ISAS); do FOVEA_ISA=$$isa .build/selftest; done
+	@for isa in $(ISAS); do \
 	  FOVEA_ISA=$$isa $(SWIFT) test -c release --skip-build --filter 'FoveaNNTests|FoveaImageTests|PluginABITests'; done
 	@$(check_interchange)
 
@@ -98,8 +99,9 @@ bench: build ## Print images/s for decode, chain, network, daemon and training
 peers: build ## Compare with PyTorch, ONNX Runtime and OpenVINO, from PyPI (half an hour; ARGUMENTS="--only resnet9")
 	@$(call install_missing,python3 python3-venv)
 	@test -x $(PEERS)/bin/python || python3 -m venv $(PEERS)
-	@$(PEERS)/bin/python -c 'import torch, onnx, onnxruntime, openvino' 2>/dev/null \
-	  || $(PEERS)/bin/pip install --quiet --upgrade torch onnx onnxruntime openvino
+	@# The newest ones; where PyPI is out of reach, those that are there.
+	@$(PEERS)/bin/pip install --quiet --disable-pip-version-check --upgrade torch onnx onnxruntime openvino \
+	  || $(PEERS)/bin/python -c 'import torch, onnx, onnxruntime, openvino'
 	@$(PEERS)/bin/python Benchmarks/peers/run.py $(ARGUMENTS)
 
 interchange: build ## Read what is written for TensorBoard and ONNX with those themselves, from PyPI
@@ -118,15 +120,23 @@ python=$(INTERCHANGE)/bin/python; modules='tensorboard onnx onnxruntime numpy'; 
   for check in Tests/Interchange/*_test.py; do echo "$$check"; "$$python" "$$check" $(BIN); done
 endef
 
+# The instruction sets below the best one that this processor has.
+ISAS := $(shell grep -qw avx2 /proc/cpuinfo && echo avx2) $(shell [ "$$(uname -m)" = x86_64 ] && echo baseline)
+
+# $(1): the compiler's options for where it is to run. $(2): what it is called.
+define selftest
+command -v $(CLANG) >/dev/null || { echo "fovea: clang is missing. It comes with Swift; put Swift on PATH." >&2; exit 69; }; \
+  mkdir -p .build; \
+  $(CLANG) $(1) -O3 -fno-math-errno -fno-trapping-math -Wall -Werror -ISources/CKernels/include \
+    Sources/CKernels/ckernels.c Tests/CKernelsTests/selftest.c -lm -o .build/$(2)
+endef
+
 torture: build ## Kill, starve and overflow a daemon again and again (minutes)
 	@$(BIN)/fovea-bench torture
 
 arm64: ## Compile the kernels for arm64 and run their tests under qemu
-	@command -v $(CLANG) >/dev/null || { echo "fovea: clang is missing. It comes with Swift; put Swift on PATH." >&2; exit 69; }
 	@$(call install_missing,qemu-user libc6-dev-arm64-cross libgcc-12-dev-arm64-cross)
-	@mkdir -p .build
-	@$(CLANG) --target=aarch64-linux-gnu -fuse-ld=lld -static -O3 -fno-math-errno -fno-trapping-math -Wall -Werror \
-	  -ISources/CKernels/include Sources/CKernels/ckernels.c Tests/CKernelsTests/selftest.c -lm -o .build/selftest-arm64
+	@$(call selftest,--target=aarch64-linux-gnu -fuse-ld=lld -static,selftest-arm64)
 	@qemu-aarch64 .build/selftest-arm64
 
 format: ## Format the Swift sources

@@ -140,7 +140,8 @@ tests("FoveaHistoryTests", ["FoveaHistory", "FoveaTestKit"])
 tests("FoveaRetrainingTests", ["FoveaRetraining", "FoveaTestKit"])
 tests("FoveaDaemonTests", ["FoveaDaemon", "FoveaTestKit"])
 tests("PluginABITests", ["FoveaPipeline", "FoveaTestKit"])
-tests("TrainingReportTests", ["fovea-train", "FoveaData", "FoveaModels", "FoveaNN", "FoveaTestKit"])
+tests(
+    "TrainingReportTests", ["fovea-train", "FoveaControl", "FoveaData", "FoveaModels", "FoveaNN", "FoveaTestKit"])
 tests("EndToEndTests", ["FoveaControl", "FoveaData", "FoveaModels", "FoveaPipeline", "FoveaTestKit"])
 
 // MARK: - Settings, the same for every Swift target

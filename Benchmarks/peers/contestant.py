@@ -21,8 +21,8 @@ torch.manual_seed(1)
 torch.set_num_threads(CORES)
 
 
-def torch_step():
-    """A step of training or of inference in PyTorch, channels_last."""
+def torch_step(fused):
+    """A step of training or of inference in PyTorch, channels_last; Adam in one kernel or in several."""
     network = NETWORKS[name]().to(memory_format=torch.channels_last)
     images = torch.randn(batch, 3, 32, 32).to(memory_format=torch.channels_last)
     if job == "infer":
@@ -34,7 +34,7 @@ def torch_step():
 
         return infer
     labels = torch.arange(batch) % 100
-    optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=1e-4)
+    optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=1e-4, fused=fused)
     network.train()
 
     def train():
@@ -142,15 +142,21 @@ def rate(step, seconds):
             return done / passed
 
 
-step = torch_step() if framework == "torch" else exported_step()
-step()
 if framework == "torch":
-    # As many threads as are fastest here.
-    trials = {}
+    # What is fastest here.
+    trials = []
     for threads in {1, CORES}:
-        torch.set_num_threads(threads)
-        trials[threads] = rate(step, 0.5)
-    torch.set_num_threads(max(trials, key=trials.get))
+        for fused in (False, True) if job == "train" else (False,):
+            torch.set_num_threads(threads)
+            step = torch_step(fused)
+            step()
+            trials.append((rate(step, 0.5), threads, step))
+    _, threads, step = max(trials, key=lambda trial: trial[0])
+    torch.set_num_threads(threads)
+    trials.clear()
+else:
+    step = exported_step()
+step()
 print("ready", flush=True)
 for line in sys.stdin:
     print(rate(step, float(line.split()[1])), flush=True)

@@ -2,6 +2,7 @@
 #include "ckernels.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,18 +72,26 @@ static const table table_avx512 = {.name = "avx512", CK_KERNELS(CK_ENTRY)};
 #endif
 
 static const table *choose(void) {
-#if defined(__x86_64__)
     const char *forced = getenv("FOVEA_ISA");
+    if (forced && !*forced) forced = NULL;
+#if defined(__x86_64__)
     __builtin_cpu_init();
     const int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
     const int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    if (forced && strcmp(forced, "baseline") == 0) return &table_baseline;
-    if (avx2 && forced && strcmp(forced, "avx2") == 0) return &table_avx2;
-    if (avx512) return &table_avx512;
-    if (avx2) return &table_avx2;
+    const table *there[] = {avx512 ? &table_avx512 : NULL, avx2 ? &table_avx2 : NULL, &table_baseline};
+#else
+    const table *there[] = {&table_baseline};
 #endif
-    return &table_baseline;
+    const int count = sizeof there / sizeof *there;
+    for (int i = 0; i < count; i++)
+        if (there[i] && (!forced || strcmp(forced, there[i]->name) == 0)) return there[i];
+    /* What follows would not be what was asked for. */
+    fprintf(stderr, "fovea: FOVEA_ISA is '%s', this processor has:", forced);
+    for (int i = 0; i < count; i++)
+        if (there[i]) fprintf(stderr, " %s", there[i]->name);
+    fprintf(stderr, ". Unset it, or name one of these.\n");
+    exit(78); /* EX_CONFIG */
 }
 
 static _Atomic(const table *) chosen;

@@ -109,6 +109,8 @@ package struct Configuration: Sendable, Equatable {
     package var datasets: FilePath { state.appending("datasets") }
     /// Which model serves: `<state>/active.json`.
     package var activeFile: FilePath { state.appending("active.json") }
+    /// How the last swap went: `<state>/last-swap.json`.
+    package var lastSwapFile: FilePath { state.appending("last-swap.json") }
     /// Models that are kept: `<state>/pinned.json`.
     package var pinnedFile: FilePath { state.appending("pinned.json") }
 

@@ -30,9 +30,10 @@ package struct RetrainingData: Sendable {
     /// What champion and challenger are compared on.
     package private(set) var judged: LabelledImages
     package private(set) var origins: [Gate.Image.Origin] = []
-    /// Corrections that are learnt, and those that judge.
-    package private(set) var learntCorrections = 0
-    package private(set) var judgingCorrections = 0
+    /// What becomes of each correction, in their order.
+    package private(set) var uses: [Correction.Use] = []
+    package var learntCorrections: Int { uses.count { $0 == .learnt } }
+    package var judgingCorrections: Int { uses.count { $0 == .judges } }
     /// Images of the data sets whose label a correction replaces.
     package private(set) var relabelled = 0
     package private(set) var problems: [CorrectionProblem] = []
@@ -160,18 +161,19 @@ package struct RetrainingData: Sendable {
                     CorrectionProblem(
                         path: correction.paths[0],
                         reason: "is an image of the data that is held back to judge by: it cannot be learnt as well"))
+                uses.append(.leftOut)
                 continue
             }
             images.pixels += set.pixels[index * size..<(index + 1) * size]
             images.labels.append(places[correction.label]!)
             if known.isHeldBack(correction.digest, share: Self.shareOfCorrections) {
                 judge(images, at: images.count - 1, .corrections)
-                judgingCorrections += 1
+                uses.append(.judges)
             } else {
                 learnt.append(images.count - 1)
+                uses.append(.learnt)
             }
         }
-        learntCorrections = learnt.count
         let counts = Dictionary(train.map { (images.labels[$0], 1) }, uniquingKeysWith: +)
         let total = Double(train.count)
         let perLabel = total / Double(max(1, counts.count))

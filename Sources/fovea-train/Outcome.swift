@@ -37,29 +37,29 @@ package struct Outcome: Sendable {
 }
 
 /// Figures over many outcomes.
-struct Score: Encodable, Sendable {
-    let images: Int
+package struct Score: Encodable, Sendable {
+    package let images: Int
     /// Share of images whose best label is the true one.
-    let top1: Double
+    package let top1: Double
     /// Share of images whose true label is among the five best.
-    let top5: Double
+    package let top5: Double
     /// Mean of −log of the true label's probability.
-    let loss: Double
+    package let loss: Double
     /// Share of images whose best label is in the true superclass.
-    let superclass: Double?
+    package let superclass: Double?
     /// Share of the wrong answers that stay inside the true superclass.
-    let errorsInSuperclass: Double?
+    package let errorsInSuperclass: Double?
     /// See `Reliability.expectedError`.
-    let calibrationError: Double
+    package let calibrationError: Double
     /// By label.
-    let classes: [String: ClassScore]
+    package let classes: [String: ClassScore]
 
-    struct ClassScore: Encodable, Sendable {
-        let images: Int
-        let top1: Double
+    package struct ClassScore: Encodable, Sendable {
+        package let images: Int
+        package let top1: Double
     }
 
-    init(_ outcomes: [Outcome], labels: [String], superclassOf: [Int]?) {
+    package init(_ outcomes: [Outcome], labels: [String], superclassOf: [Int]?) {
         var right = 0
         var among = 0
         var inSuperclass = 0
@@ -94,7 +94,7 @@ struct Score: Encodable, Sendable {
     }
 
     /// The labels with their scores, best first; of equal ones in the order of the alphabet.
-    var ordered: [(label: String, score: ClassScore)] {
+    package var ordered: [(label: String, score: ClassScore)] {
         classes.map { (label: $0.key, score: $0.value) }
             .sorted { (-$0.score.top1, $0.label) < (-$1.score.top1, $1.label) }
     }

@@ -100,6 +100,9 @@ struct Preset {
         settings.warmup = 0
         settings.clip = 100
         settings.patience = patience
+        // The learning rate is still high when accuracy stands still: what it does not find in one epoch's weights it finds in
+        // their mean. Without that patience ends seed-vanilla after 33 epochs at 57.7 % of the development images.
+        settings.averaging = .ema(decay: 0.998)
         settings.augmentation = .init(flip: .none, crop: 0, seed: true)
         return Preset(architecture: architecture, settings: settings, chain: .sharpened)
     }

@@ -169,10 +169,9 @@ struct TrainCommand: ParsableCommand {
                         + "\(Architectures.names.joined(separator: ", ")).")
         }
         let settings = try trainingSettings(images: 1 << 20)
-        guard (1...100_000).contains(settings.epochs) else {
-            throw ValidationError("--epochs must be from 1 to 100000.")
+        if let problem = settings.problem(side: nil) {
+            throw ValidationError("--\(Self.option(problem.setting)) \(problem.rule).")
         }
-        guard (2...65536).contains(settings.batch) else { throw ValidationError("--batch must be from 2 to 65536.") }
         guard [epochs != nil, budget != nil, target != nil].filter({ $0 }).count <= 1 else {
             throw ValidationError("--epochs, --budget and --target each choose the number of epochs: give one of them.")
         }
@@ -191,26 +190,7 @@ struct TrainCommand: ParsableCommand {
         }
         _ = try budgetSeconds
         _ = try checkpointSeconds
-        for (name, rate) in [
-            ("learning-rate", settings.learningRate), ("muon-learning-rate", settings.muonLearningRate),
-        ] {
-            guard rate > 0, rate.isFinite else { throw ValidationError("--\(name) must be above 0.") }
-        }
-        guard settings.warmup >= 0, settings.warmup <= Double(settings.epochs) else {
-            throw ValidationError("--warmup must be from 0 to the number of epochs.")
-        }
-        guard settings.weightDecay >= 0, settings.weightDecay.isFinite else {
-            throw ValidationError("--weight-decay must not be negative.")
-        }
-        guard (0..<1).contains(settings.labelSmoothing) else {
-            throw ValidationError("--label-smoothing must be at least 0 and below 1.")
-        }
-        guard (0..<1).contains(settings.momentum) else {
-            throw ValidationError("--momentum must be at least 0 and below 1.")
-        }
-        guard settings.clip >= 0, settings.patience >= 0, development ?? 0 >= 0 else {
-            throw ValidationError("--clip, --patience and --development must not be negative.")
-        }
+        guard development ?? 0 >= 0 else { throw ValidationError("--development must not be negative.") }
         guard (0...1024).contains(threads) else { throw ValidationError("--threads must be from 0 to 1024.") }
         guard settings.patience == 0 || development != 0 else {
             throw ValidationError("--patience needs development images: --development above 0.")
@@ -249,6 +229,12 @@ struct TrainCommand: ParsableCommand {
             throw ValidationError("\(option) '\(text)': a time such as 90s, 20m or 8h.")
         }
         return seconds
+    }
+
+    /// The option that sets `learningRate` is `--learning-rate`; all of the augmentation's are `--augment`.
+    private static func option(_ setting: String) -> String {
+        setting.hasPrefix("augmentation")
+            ? "augment" : setting.map { $0.isUppercase ? "-\($0.lowercased())" : "\($0)" }.joined()
     }
 
     /// - Parameters:

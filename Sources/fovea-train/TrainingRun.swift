@@ -75,8 +75,9 @@ struct TrainingRun {
         let network = try Network(
             plan.network, maxBatch: settings.batch, mode: .training, threads: settings.threads, beside: beside)
         let resumed = try plan.resumes.map { try Files.read($0, limit: 16 << 30) }
+        let (training, development) = try sources()
         if let budget = plan.budget {
-            settings = try budget.settings(try epochs(within: budget, network, resumed))
+            settings = try budget.settings(try epochs(within: budget, network, training, resumed))
         }
         let trainer = try Trainer(
             network, settings: settings, superclassOf: plan.data.info.superclassOf, inputs: try inputs())
@@ -85,7 +86,6 @@ struct TrainingRun {
         } else {
             for (name, values) in plan.start { try network.write(name, values) }
         }
-        let (training, development) = try sources()
         if resumed == nil && plan.start.isEmpty { try fitStem(network) }
         // Speed is measured once: another epoch count, after a kill, would be another training.
         if resumed == nil && plan.budget != nil { try save(trainer) }
@@ -184,7 +184,9 @@ struct TrainingRun {
     }
 
     /// The epochs that fit a time, 1 at least; of a training that is gone on with, those that it has.
-    private func epochs(within budget: TrainingPlan.Budget, _ network: Network, _ resumed: [UInt8]?) throws -> Int {
+    private func epochs(
+        within budget: TrainingPlan.Budget, _ network: Network, _ training: ChainSource, _ resumed: [UInt8]?
+    ) throws -> Int {
         if let resumed {
             do {
                 return try resumed.withUnsafeBytes { try Trainer.settings(of: $0).epochs }
@@ -193,8 +195,7 @@ struct TrainingRun {
             }
         }
         let trial = try Trainer(network, settings: settings)
-        let epoch = trial.measuredSecondsPerEpoch(
-            images: plan.train.count, development: plan.development.count)
+        let epoch = try trial.measuredSecondsPerEpoch(training, development: plan.development.count)
         let fitting = max(1, min(budget.most, Int(0.95 * budget.seconds / epoch)))
         console.note(
             "an epoch takes about \(Units.show(seconds: epoch)) here: \(fitting) in "
@@ -349,7 +350,7 @@ struct TrainingRun {
             heldOut = heldOut ?? .init(part, images: images, outcomes: outcomes)
         }
         if let heldBack = plan.heldBack {
-            try measure("dev", .development, heldBack)
+            try measure("dev", .heldBack, heldBack)
         } else if !plan.development.isEmpty {
             try measure("dev", .development, try plan.data.images("train").selecting(plan.development))
         }

@@ -1,5 +1,5 @@
-/* The kernels against their definitions, in C alone, so that they can be run where Swift is not: `make arm64` compiles this
- * and CKernels for arm64 and runs it under qemu-user. Prints the instruction set and the largest error of each kernel;
+/* The kernels against their definitions, in C alone, so that they can be run where Swift is not. `make test` runs it under
+ * each instruction set of the machine, `make arm64` under qemu-user. Prints the instruction set and the largest error of each kernel;
  * exits with 1 where one is too large. */
 #include "ckernels.h"
 
@@ -157,6 +157,8 @@ static void depthwise(int k) {
     const size_t n = (size_t)h * w * c;
     float *x = floats(n), *f = floats((size_t)k * k * c), *dy = floats(n), *y = floats(n), *dw = floats((size_t)k * k * c);
     double *wy = calloc(n, sizeof(double)), *wdw = calloc((size_t)k * k * c, sizeof(double));
+    /* With the filters rotated by 180 degrees: backward-data. */
+    double *wback = calloc(n, sizeof(double));
     for (int row = 0; row < h; row++)
         for (int col = 0; col < w; col++)
             for (int v = 0; v < k; v++)
@@ -166,6 +168,7 @@ static void depthwise(int k) {
                     for (int i = 0; i < c; i++) {
                         const size_t to = ((size_t)row * w + col) * c + i, from = ((size_t)fy * w + fx) * c + i;
                         wy[to] += (double)x[from] * (double)f[(v * k + u) * c + i];
+                        wback[to] += (double)x[from] * (double)f[((k - 1 - v) * k + k - 1 - u) * c + i];
                         wdw[(v * k + u) * c + i] += (double)x[from] * (double)dy[to];
                     }
                 }
@@ -177,8 +180,75 @@ static void depthwise(int k) {
     ck_depthwise_filters(padded, dy, &p, dw);
     char name[40];
     snprintf(name, sizeof name, "depthwise %dx%d", k, k);
-    check(name, fmax(distance(y, wy, n), distance(dw, wdw, (size_t)k * k * c)), 1e-5);
+    double worst = fmax(distance(y, wy, n), distance(dw, wdw, (size_t)k * k * c));
+    ck_depthwise(padded, f, &p, 1, y);
+    worst = fmax(worst, distance(y, wback, n));
+    free(wback);
+    check(name, worst, 1e-5);
     free(x), free(f), free(dy), free(y), free(dw), free(wy), free(wdw), free(padded);
+}
+
+static void rotated(void) {
+    const int k = 3, inputs = 5, outputs = 19;
+    float *w = floats((size_t)k * k * inputs * outputs), *r = floats((size_t)k * k * inputs * outputs);
+    int wrong = 0;
+    /* In two parts, as threads do it. */
+    ck_rotate_filters(w, k, inputs, outputs, 0, 4, r);
+    ck_rotate_filters(w, k, inputs, outputs, 4, k * k, r);
+    for (int at = 0; at < k * k; at++)
+        for (int i = 0; i < inputs; i++)
+            for (int o = 0; o < outputs; o++)
+                wrong += r[(at * outputs + o) * inputs + i] != w[((k * k - 1 - at) * inputs + i) * outputs + o];
+    check("rotated filters", wrong, 0);
+    free(w), free(r);
+}
+
+static void blocks(void) {
+    enum { H = 9, W = 7, C = 5, BLOCK = 3 };
+    uint8_t seeds[H * W * C], mask[H * W * C];
+    for (int i = 0; i < H * W * C; i++) seeds[i] = next() > -0.9f;
+    const size_t ones = ck_spread_blocks(seeds, H, W, C, BLOCK, mask);
+    size_t wrong = 0, counted = 0;
+    for (int y = 0; y < H; y++)
+        for (int x = 0; x < W; x++)
+            for (int c = 0; c < C; c++) {
+                int kept = 1;
+                for (int v = y - BLOCK / 2; v <= y + BLOCK / 2; v++)
+                    for (int u = x - BLOCK / 2; u <= x + BLOCK / 2; u++)
+                        if (v >= 0 && v < H && u >= 0 && u < W && !seeds[(v * W + u) * C + c]) kept = 0;
+                counted += (size_t)kept;
+                wrong += mask[(y * W + x) * C + c] != kept;
+            }
+    check("blocks of DropBlock", (double)(wrong + (ones != counted)), 0);
+}
+
+/* The derivative of the loss is the difference that a small step makes. */
+static void cross_entropy(void) {
+    enum { N = 7 };
+    const int32_t groups[N] = {0, 0, 0, 1, 1, 2, 2};
+    const ck_target target = {.label = 2, .other = 5, .share = 0.25f};
+    double worst = 0;
+    for (int h = 0; h < 2; h++) {
+        const ck_loss loss = {.smoothing = 0.1f, .hierarchy = h ? 0.5f : 0, .group = groups};
+        float x[N], g[N];
+        int best, wanted = 0;
+        for (int i = 0; i < N; i++) {
+            x[i] = 2 * next();
+            if (x[i] > x[wanted]) wanted = i;
+        }
+        ck_cross_entropy(x, N, target, &loss, 1, g, &best);
+        worst = fmax(worst, best == wanted ? 0 : 1);
+        for (int i = 0; i < N; i++) {
+            const float before = x[i];
+            x[i] = before + 0.01f;
+            const double up = (double)ck_cross_entropy(x, N, target, &loss, 1, NULL, NULL);
+            x[i] = before - 0.01f;
+            const double down = (double)ck_cross_entropy(x, N, target, &loss, 1, NULL, NULL);
+            x[i] = before;
+            worst = fmax(worst, fabs((up - down) / 0.02 - (double)g[i]));
+        }
+    }
+    check("cross-entropy", worst, 1e-3);
 }
 
 /* f(x) and its derivative, by the definition. */
@@ -423,6 +493,9 @@ int main(void) {
     winograd(2, 5, 3e-5);
     winograd(4, 5, 1e-4);
     for (int k = 1; k <= 7; k += 2) depthwise(k);
+    rotated();
+    blocks();
+    cross_entropy();
     norms();
     pools(2);
     pools(3);

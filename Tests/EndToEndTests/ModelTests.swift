@@ -133,6 +133,40 @@ extension EndToEnd {
         #expect(daemon.log.contains("trapped@1 is rolled back to tiny@1"))
         // What crashed is not what a rollback by hand goes to.
         #expect(try daemon.ctl("model", "rollback").code == 66)
+        // In the morning it is told still, after a restart too, and to those who see only the share.
+        try daemon.stop()
+        try daemon.start()
+        #expect(try daemon.status().lastSwap?.cause == status.lastSwap?.cause)
+        #expect(try daemon.ctl("status").output.contains("trapped@1 → tiny@1"))
+        try eventually("STATUS.txt says so") {
+            String(decoding: try Files.read(daemon.outbox.appending("STATUS.txt")), as: UTF8.self)
+                .contains("went back by itself from trapped@1: 2 images ended its workers")
+        }
+        try daemon.stop()
+    }
+
+    /// An image that had failed by the time that the model is left is classified by the old one as well.
+    @Test func whatFailedBeforeARollbackIsClassifiedAfterIt() throws {
+        let folder = try TemporaryFolder()
+        try TrapPlugin.compile("abort();", in: folder)
+        let daemon = try RunningDaemon(["plugins": "[\(folder.path)/plugins]", "batch": "4", "rollback": "\"off\""])
+        try TrapPlugin.serve(daemon)
+        try daemon.drop("early.png", TrapPlugin.bait)
+        try daemon.drop("text.png", Array("no image".utf8))
+        try eventually("both fail") { try daemon.failures.count == 2 }
+        #expect(Set(try daemon.failures.map(\.record.reason)) == ["worker-lost", "not-an-image"])
+        try daemon.stop()
+
+        let text = String(decoding: try Files.read(daemon.configuration), as: UTF8.self)
+        try Files.replace(
+            daemon.configuration, with: text.replacing("rollback: \"off\"", with: "rollback: auto").utf8)
+        try daemon.start()
+        try daemon.drop("bad1.png", TrapPlugin.bait)
+        try daemon.drop("bad2.png", TrapPlugin.bait)
+        try eventually("all three have results") { try daemon.results.count == 3 }
+        #expect(try daemon.results.allSatisfy { $0.record.model.name == "tiny" })
+        #expect(try daemon.failures.map(\.record.file) == ["text.png"])
+        #expect(try daemon.ctl("why", "early.png").output.contains("put into the inbox again"))
         try daemon.stop()
     }
 

@@ -82,15 +82,34 @@ extension EndToEnd {
         }
     }
 
-    /// Again and again at random moments, with checkpoints in the middle of epochs, and gone on with each time.
-    @Test func aTrainingKilledAtRandomMomentsEndsWithTheSameWeights() throws {
+    /// Ten times at random moments, with checkpoints in the middle of epochs, and gone on with each time.
+    @Test(arguments: [
+        ["--averaging", "ema:0.9", "--augment", "flip,crop=2,blur=0.3,cutmix=0.3"],
+        [
+            "--arch", "foveanet", "--set", "widths=8,8,8", "--set", "middles=8,8,8", "--optimizer", "muon", "--threads",
+            "2",
+            "--sizes", "14:0.5", "--averaging", "lookahead:5:0.5",
+        ],
+    ])
+    func aTrainingKilledAtRandomMomentsEndsWithTheSameWeights(_ kind: [String]) throws {
         let ground = try Ground()
-        let more = [
-            "--checkpoint-every", "1ms", "--averaging", "ema:0.9", "--augment", "flip,crop=2,blur=0.3,cutmix=0.3",
-        ]
-        #expect(try ground.train("whole", epochs: 40, more).code == 0)
+        func arguments(_ name: String, _ more: [String] = []) -> [String] {
+            // Of an option that stands twice the last one counts, but settings of another network do not go.
+            var all = ground.arguments(name, epochs: 40)
+            if kind.contains("--arch") {
+                for setting in ["channels=8,8,8,8", "hidden=[16]"] {
+                    let place = all.firstIndex(of: setting)!
+                    all.removeSubrange(place - 1...place)
+                }
+            }
+            return all + ["--checkpoint-every", "1ms"] + kind + more
+        }
+        let begin = monotonicNanoseconds()
+        let whole = try Programs.run("fovea-train", arguments("whole"))
+        #expect(whole.code == 0, "\(whole)")
+        let duration = monotonicNanoseconds() - begin
         var random = SystemRandomNumberGenerator()
-        var kills = 0
+        var (kills, resumed) = (0, 0)
         while true {
             let hasCheckpoint = try Files.statusIfPresent(ground.checkpoint("killed")) != nil
             let resume = hasCheckpoint ? ["--resume", ground.checkpoint("killed").string] : []
@@ -98,25 +117,39 @@ extension EndToEnd {
             let log = try Files.open(file, O_WRONLY | O_APPEND)
             defer { try? log.close() }
             let child = try ChildProcess(
-                executable: try Programs.path("fovea-train"),
-                arguments: ground.arguments("killed", epochs: 40, more + resume),
+                executable: try Programs.path("fovea-train"), arguments: arguments("killed", resume),
                 environment: ["PATH=/usr/bin:/bin"], output: log, error: log)
             if kills < 10 {
-                usleep(UInt32.random(in: 10_000...400_000, using: &random))
+                // A tenth of it on the average.
+                usleep(UInt32.random(in: 10_000...UInt32(max(20_000, duration / 5000)), using: &random))
                 child.signal(SIGKILL)
-                kills += 1
             }
             let ending = child.wait()
             if ending == .exited(0) { break }
             let text = String(decoding: try Files.read(file), as: UTF8.self)
-            #expect(ending == .killed(signal: SIGKILL), "after \(kills) kills: \(text)")
-            if ending != .killed(signal: SIGKILL) { return }
+            try #require(ending == .killed(signal: SIGKILL), "after \(kills) kills: \(text)")
+            kills += 1
+            resumed += hasCheckpoint ? 1 : 0
         }
+        #expect(kills >= 4 && resumed >= 3, "\(kills) kills, \(resumed) of something that had begun before")
         #expect(try ground.weights("killed") == ground.weights("whole"))
     }
 
     /// What it says before it begins is enough, and not far too much.
-    @Test func theAnnouncedMemoryIsWhatItTakes() throws {
+    @Test(arguments: [
+        [
+            "--arch", "vanilla", "--set", "channels=[32,64,64,64]", "--set", "hidden=[4096,4096]", "--batch", "48",
+            "--threads", "2",
+        ],
+        [
+            "--arch", "foveanet", "--set", "widths=64,256,768", "--set", "middles=64,192,512", "--batch", "48",
+            "--optimizer", "muon", "--averaging", "lookahead:5:0.5", "--augment", "crop=2,cutmix=0.5", "--sizes",
+            "14:0.5",
+            "--threads", "2",
+        ],
+        ["--preset", "fast", "--budget", "1s", "--sizes", "14:0.5"],
+    ])
+    func theAnnouncedMemoryIsWhatItTakes(_ kind: [String]) throws {
         let ground = try Ground()
         let file = try ground.folder.write("memory.log", [])
         let log = try Files.open(file, O_WRONLY | O_APPEND)
@@ -124,11 +157,9 @@ extension EndToEnd {
         let child = try ChildProcess(
             executable: try Programs.path("fovea-train"),
             arguments: [
-                "train", "--arch", "vanilla", "--data", "\(ground.root)/data", "--name", "memory", "--set",
-                "channels=[32,64,64,64]", "--set", "hidden=[4096,4096]", "--epochs", "1", "--batch", "48", "--threads",
-                "2",
-                "--config", ground.configuration.string,
-            ], environment: ["PATH=/usr/bin:/bin"], output: log, error: log)
+                "train", "--data", "\(ground.root)/data", "--name", "memory", "--config", ground.configuration.string,
+            ] + kind + (kind.contains("--budget") ? [] : ["--epochs", "1"]), environment: ["PATH=/usr/bin:/bin"],
+            output: log, error: log)
         var peak = 0
         while child.endingIfEnded() == nil {
             // proc(5), in kB; gone with the process.

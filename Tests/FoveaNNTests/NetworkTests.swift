@@ -291,4 +291,36 @@ import Testing
                 NetworkDefinition(architecture: "nobody", classes: 10), maxBatch: 1, mode: .inference, threads: 1)
         }
     }
+
+    /// As it begins, foveanet's convolutions hand on what they are given, in the first channels where they have more of them.
+    @Test func diracFiltersHandOnTheirInput() throws {
+        let definition = NetworkDefinition(
+            architecture: "foveanet", input: Shape(height: 32, width: 32, channels: 3), classes: 4)
+        let network = try Network(definition, maxBatch: 1, mode: .training, threads: 1)
+        network.initialize(seed: 2)
+        var kernels: Set<Int> = []
+        for tensor in network.tensors where tensor.name.hasSuffix(".conv.weight") && !tensor.name.hasPrefix("stem") {
+            let (kernel, inputs, outputs) = (tensor.shape[0], tensor.shape[2], tensor.shape[3])
+            kernels.insert(kernel)
+            let layer = try LayerProbe(
+                .convolution(channels: outputs, kernel: kernel), input: Shape(height: 7, width: 6, channels: inputs),
+                maxBatch: 1)
+            layer["weight"] = network.read(tensor.name)
+            let x = random(7 * 6 * inputs)
+            let y = layer.forward(x)
+            let (rows, columns) = kernel % 2 == 1 ? (7, 6) : (8 - kernel, 7 - kernel)
+            // An even kernel's centre is the later one of its middle two.
+            let shift = kernel % 2 == 1 ? 0 : kernel / 2
+            let kept = min(inputs, outputs)
+            for row in 0..<rows {
+                for column in 0..<columns {
+                    let given = ((row + shift) * 6 + column + shift) * inputs
+                    let got = (row * columns + column) * outputs
+                    #expect(
+                        distance(Array(y[got..<got + kept]), Array(x[given..<given + kept])) < 1e-4, "\(tensor.name)")
+                }
+            }
+        }
+        #expect(kernels == [1, 2, 3])
+    }
 }

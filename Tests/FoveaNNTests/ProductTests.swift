@@ -1,4 +1,5 @@
 import CKernels
+import Glibc
 import Testing
 
 /// The matrix products against sums in double precision.
@@ -58,5 +59,11 @@ import Testing
         check(c)
         ck_product_columns(rows, columns, steps, left, right, &c, n, 1)
         check(c, 2)
+    }
+
+    /// Or the runs of `make test` under other instruction sets would say nothing.
+    @Test func theInstructionSetIsTheOneThatWasAskedFor() {
+        guard let asked = getenv("FOVEA_ISA").map({ String(cString: $0) }), !asked.isEmpty else { return }
+        #expect(String(cString: ck_isa()) == asked)
     }
 }

@@ -230,7 +230,7 @@ import Testing
         var settings = settings(epochs: 2)
         settings.optimizer = .sgd
         let (measured, plain) = (try trainer(settings), try trainer(settings))
-        #expect(measured.measuredSecondsPerEpoch(images: 64, development: 20) > 0)
+        #expect(try measured.measuredSecondsPerEpoch(Stripes(count: 64), development: 20) > 0)
         for trainer in [measured, plain] { _ = try trainer.run(Stripes(count: 64)) }
         #expect(bits(measured.network) == bits(plain.network))
     }
@@ -385,11 +385,11 @@ import Testing
         func problem(_ change: (inout TrainingSettings) -> Void) -> String {
             var settings = TrainingSettings()
             change(&settings)
-            return settings.problem(side: 32) ?? ""
+            return settings.problem(side: 32)?.description ?? ""
         }
         #expect(problem { $0.batch = 0 }.hasPrefix("batch"))
-        #expect(problem { $0.learningRate = .nan }.hasPrefix("learning rates"))
-        #expect(problem { $0.augmentation.blur = 2 }.hasPrefix("augmentation's shares"))
+        #expect(problem { $0.learningRate = .nan }.hasPrefix("learningRate must"))
+        #expect(problem { $0.augmentation.blur = 2 }.hasPrefix("augmentation.blur"))
         #expect(problem { $0.augmentation.crop = -1 }.hasPrefix("augmentation.crop"))
         #expect(problem { $0.augmentation.crop = 32 }.hasPrefix("augmentation.crop"))
         #expect(problem { $0.sizes = [.init(side: 40, until: 0.5)] }.hasPrefix("sizes"))

@@ -9,6 +9,9 @@ package enum StatusFile {
         let model = status.model.map { "\($0)" } ?? "none yet"
         lines.append("state       \(state(status, isStopped))")
         lines.append("model       \(model)")
+        if let swap = status.lastSwap, let cause = swap.cause, swap.outcome == .switched, let old = swap.old {
+            lines.append("            went back by itself from \(old): \(cause)")
+        }
         let queue = status.queue
         lines.append(
             "waiting     \(queue.waiting + queue.settling) in the inbox, \(queue.spooled + queue.classifying) taken")

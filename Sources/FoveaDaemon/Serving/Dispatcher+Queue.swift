@@ -68,6 +68,28 @@ extension Dispatcher {
     ///
     /// - Parameter name: only this image below `failed/`, whatever its reason; nil is all whose reason may have passed.
     func retry(only name: ImageName?) -> QueueAnswer {
+        let (count, problems) = putBack { image, record in
+            name.map { name in
+                [record.id, image.escaped, "\(OutboxNames.failed)/\(image.escaped)"].contains(where: name.matches)
+            } ?? Self.passing.contains(record.reason)
+        }
+        return QueueAnswer(verb: .retry, mode: status().mode, images: count, problems: problems)
+    }
+
+    /// The images that a model has ended its workers on before it was left: the one that serves now has not seen them.
+    func retryImagesLost(by model: ModelIdentity) {
+        _ = putBack { _, record in record.reason == Self.workerLost && record.model == model }
+    }
+
+    static let workerLost = "worker-lost"
+
+    /// Puts failed images into the inbox again.
+    ///
+    /// - Parameter isMeant: asked of each image below `failed/` with its document.
+    /// - Returns: how many, and why others that were meant are not.
+    private func putBack(
+        _ isMeant: (_ image: FilePath, _ record: ErrorRecord) -> Bool
+    ) -> (count: Int, problems: [String]) {
         let failed = configuration.outbox.appending(OutboxNames.failed)
         var count = 0
         var problems: [String] = []
@@ -79,7 +101,7 @@ extension Dispatcher {
                     visit(path)
                     continue
                 }
-                guard status.isRegular, let (image, record) = failure(path, named: name) else { continue }
+                guard status.isRegular, let (image, record) = failure(path), isMeant(image, record) else { continue }
                 do throws(SystemError) {
                     try putBack(image, failed)
                     try? Files.unlink(failed.pushing(path))
@@ -96,14 +118,14 @@ extension Dispatcher {
         }
         visit(FilePath())
         if count > 0 { log.notice("\(count) failed images are tried again") }
-        return QueueAnswer(verb: .retry, mode: status().mode, images: count, problems: problems)
+        return (count, problems)
     }
 
     /// Reasons that lie in the machine or the chain, not in the image.
-    private static let passing: Set<String> = ["worker-lost", "unreadable", "chain", "read", "internal"]
+    private static let passing: Set<String> = [workerLost, "unreadable", "chain", "read", "internal"]
 
-    /// The image below `failed/` that a document is about, where it is to be tried again.
-    private func failure(_ document: FilePath, named name: ImageName?) -> (image: FilePath, record: ErrorRecord)? {
+    /// The image below `failed/` that a document is about; nil for any other file.
+    private func failure(_ document: FilePath) -> (image: FilePath, record: ErrorRecord)? {
         let suffix = Array(".error.json".utf8)
         let bytes = document.bytes
         guard bytes.suffix(suffix.count).elementsEqual(suffix) else { return nil }
@@ -112,11 +134,7 @@ extension Dispatcher {
         guard let content = try? Files.read(failed.pushing(document), limit: 1 << 20),
             let record = try? JSONDecoder().decode(ErrorRecord.self, from: Data(content))
         else { return nil }
-        let isMeant =
-            name.map { name in
-                [record.id, image.escaped, "\(OutboxNames.failed)/\(image.escaped)"].contains(where: name.matches)
-            } ?? Self.passing.contains(record.reason)
-        return isMeant ? (image, record) : nil
+        return (image, record)
     }
 
     /// Moves an image from `failed/` into the inbox, under a free name.

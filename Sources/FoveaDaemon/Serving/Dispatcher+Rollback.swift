@@ -2,7 +2,8 @@
 // the one before it.
 //
 //     image ends a worker alone ─ set aside ─┬─ a second one within the hour ─▶ rollback ─▶ the old model gets both
-//                                            └─ a minute without ─▶ failed/, the image was at fault
+//                                            └─ a minute without ─▶ failed/, the image seems to be at fault;
+//                                                                   back from there where a rollback comes later
 //
 // One image that ends workers says little about the model: it may be the image. Two say enough, for going back costs
 // nothing but the new model. A week after its swap a model has shown what it can do, and images are what is at fault. Who was

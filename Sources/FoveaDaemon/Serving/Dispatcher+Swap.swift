@@ -131,6 +131,7 @@ extension Dispatcher {
         serving = generation
         generation.health.usualConfidence = (try? ActiveModel.read(configuration.activeFile))?.usualConfidence
         releaseSetAside(to: generation)
+        if swap.isRollback, let left = swap.receipt.old { retryImagesLost(by: left) }
         swap.old?.phase = .draining
         swap.switchedAt = monotonicNanoseconds()
         swap.receipt.outcome = .switched
@@ -184,7 +185,7 @@ extension Dispatcher {
     }
 
     private func finish(_ receipt: SwapReceipt, _ reply: OneShot<SwapReceipt>?) {
-        lastSwap = receipt
+        remember(receipt)
         let names = "\(receipt.old.map { "\($0)" } ?? "nothing") → \(receipt.new.map { "\($0)" } ?? "?")"
         switch receipt.outcome {
         case .switched:
@@ -201,6 +202,19 @@ extension Dispatcher {
             history.note("swap", "\(names): refused: \(receipt.reason ?? "")")
         }
         reply?.set(receipt)
+    }
+
+    /// A start is no swap: if the model serves that the last one led to, it is that one which is told of.
+    private func remember(_ receipt: SwapReceipt) {
+        let isRestart = receipt.old == nil && receipt.outcome == .switched
+        if isRestart, let last = lastSwap, last.outcome == .switched, last.new == receipt.new { return }
+        lastSwap = receipt
+        guard !isRestart else { return }
+        do {
+            try Files.replace(configuration.lastSwapFile, with: JSONText.pretty(receipt))
+        } catch {
+            log.warning("the receipt of the swap is not kept: \(error)")
+        }
     }
 
     /// Resident bytes of this process and all workers.

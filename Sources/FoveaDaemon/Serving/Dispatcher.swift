@@ -157,6 +157,8 @@ final class Dispatcher {
         self.inbox = Inbox(root: inbox, settle: configuration.settle.nanoseconds)
         workerCount =
             configuration.workers > 0 ? configuration.workers : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        lastSwap = try? ControlClient.decode(
+            Files.read(configuration.lastSwapFile, limit: 1 << 20), as: SwapReceipt.self)
     }
 
     // MARK: - The loop

@@ -25,46 +25,55 @@ extension Trainer {
         return 4 * (optimizer + averages + kept + batches + checkpoint)
     }
 
-    /// Seconds of an epoch on this machine as it is now, by a few steps with images of noise; the trainer is afterwards as
-    /// new. Preparing images happens beside the steps and is not counted.
+    /// Seconds of an epoch on this machine as it is now, by a few steps with images prepared beside them; the trainer is
+    /// afterwards as new.
     ///
     /// - Parameters:
-    ///   - images: of an epoch.
-    ///   - development: images that are measured after each.
-    package func measuredSecondsPerEpoch(images: Int, development: Int) -> Double {
+    ///   - source: what will be trained on.
+    ///   - development: images that are measured after each epoch.
+    /// - Throws: what the source throws.
+    package func measuredSecondsPerEpoch(_ source: any TrainingSource, development: Int) throws -> Double {
         precondition(progress.steps == 0)
         let batch = settings.batch
-        var random = SeededGenerator(settings.seed, 2)
-        let noise = (0..<batch * network.input.count).map { _ in random.uniform() * 2 - 1 }
-        let targets = (0..<batch).map { Target(Int32($0 % network.classes)) }
-        func steps(of stage: Network) -> Double {
-            var best = Double.infinity
-            for _ in 0..<3 {
-                let start = seconds()
+        let steps = 5
+        let order = (0..<steps * batch).map { $0 % source.count }
+        func seconds(of stage: Network) throws -> Double {
+            let producer = BatchProducer(
+                source, order: order, batches: 0..<steps, batch: batch, input: network.input, seed: settings.seed,
+                epoch: 0, cutMix: settings.augmentation.cutMix, target: { _ in stage.input })
+            var times: [Double] = []
+            var start = FoveaNN.seconds()
+            while try producer.take({ prepared in
                 stage.parametersChanged()
                 _ = stage.forwardBackward(
-                    noise, targets: targets, count: batch, loss: Loss(smoothing: 0.1), step: 0, seed: 1)
+                    prepared.images, targets: prepared.targets, count: prepared.count, loss: Loss(smoothing: 0.1),
+                    step: 0, seed: 1)
                 optimizer.apply(factor: 1e-3)
-                best = min(best, seconds() - start)
+            }) {
+                times.append(FoveaNN.seconds() - start)
+                start = FoveaNN.seconds()
             }
-            return best
+            // Without the first, which finds caches cold and waits for its images.
+            return times.dropFirst().sorted()[(steps - 1) / 2]
         }
         var (step, from) = (0.0, 0.0)
         for stage in stages {
-            step += (stage.until - from) * steps(of: stage.network)
+            step += (stage.until - from) * (try seconds(of: stage.network))
             from = stage.until
         }
-        if from < 1 { step += (1 - from) * steps(of: network) }
+        if from < 1 { step += (1 - from) * (try seconds(of: network)) }
         var evaluation = 0.0
         if development > 0 {
+            var random = SeededGenerator(settings.seed, 2)
+            let noise = (0..<batch * network.input.count).map { _ in random.uniform() * 2 - 1 }
             var answers = [Float](repeating: 0, count: batch * network.classes)
-            let start = seconds()
+            let start = FoveaNN.seconds()
             network.predict(noise, count: batch, probabilities: &answers)
-            evaluation = (seconds() - start) / Double(batch) * Double(development)
+            evaluation = (FoveaNN.seconds() - start) / Double(batch) * Double(development)
         }
         network.initialize(seed: settings.seed)
         optimizer.memory.update(repeating: 0)
         optimizer.steps = 0
-        return step * Double(max(1, images / batch)) + evaluation
+        return step * Double(max(1, source.count / batch)) + evaluation
     }
 }

@@ -67,32 +67,45 @@ package struct TrainingSettings: Codable, Sendable, Equatable {
 
     package init() {}
 
-    /// What cannot be trained with, a clause; nil where all of it can.
+    /// A setting that cannot be trained with, and the rule that it breaks.
+    package struct Problem: Sendable, Equatable, CustomStringConvertible {
+        /// As in the settings' JSON, such as `learningRate` or `augmentation.crop`.
+        package let setting: String
+        /// Follows the setting, such as `must be above 0`.
+        package let rule: String
+
+        package var description: String { "\(setting) \(rule)" }
+    }
+
+    /// The first setting that cannot be trained with; nil where all can.
     ///
-    /// - Parameter side: of the images, the shorter one.
-    package func problem(side: Int) -> String? {
+    /// - Parameter side: of the images, the shorter one; nil where that is not known yet.
+    package func problem(side: Int?) -> Problem? {
+        func isPositive(_ value: Double) -> Bool { value > 0 && value.isFinite }
         func isShare(_ value: Double) -> Bool { (0...1).contains(value) }
-        let rules: [(Bool, String)] = [
-            (epochs >= 1, "epochs must be 1 at least"),
-            ((1...1 << 20).contains(batch), "batch must be from 1 to 1048576"),
+        let most = side ?? .max
+        let rules: [(String, Bool, String)] = [
+            ("epochs", (1...100_000).contains(epochs), "must be from 1 to 100000"),
+            ("batch", (2...65536).contains(batch), "must be from 2 to 65536"),
+            ("learningRate", isPositive(learningRate), "must be above 0"),
+            ("muonLearningRate", isPositive(muonLearningRate), "must be above 0"),
+            ("momentum", (0..<1).contains(momentum), "must be at least 0 and below 1"),
+            ("muonMomentum", (0..<1).contains(muonMomentum), "must be at least 0 and below 1"),
+            ("warmup", warmup >= 0 && warmup <= Double(epochs), "must be from 0 to the number of epochs"),
+            ("weightDecay", weightDecay >= 0 && weightDecay.isFinite, "must not be negative"),
+            ("labelSmoothing", (0..<1).contains(labelSmoothing), "must be at least 0 and below 1"),
+            ("hierarchy", hierarchy >= 0 && hierarchy.isFinite, "must not be negative"),
+            ("clip", clip >= 0, "must not be negative"),
+            ("patience", patience >= 0, "must not be negative"),
+            ("augmentation.crop", (0..<most).contains(augmentation.crop), "must be from 0 to below \(most)"),
+            ("augmentation.cutout", augmentation.cutout >= 0, "must not be negative"),
+            ("augmentation.blur", isShare(augmentation.blur), "must be from 0 to 1"),
+            ("augmentation.cutMix", isShare(augmentation.cutMix), "must be from 0 to 1"),
             (
-                learningRate > 0 && learningRate.isFinite && muonLearningRate > 0 && muonLearningRate.isFinite,
-                "learning rates must be above 0"
-            ),
-            ((0..<1).contains(momentum) && (0..<1).contains(muonMomentum), "momenta must be at least 0 and below 1"),
-            (warmup >= 0 && warmup <= Double(max(1, epochs)), "warmup must be from 0 to the number of epochs"),
-            (weightDecay >= 0 && weightDecay.isFinite, "weightDecay must not be negative"),
-            ((0..<1).contains(labelSmoothing), "labelSmoothing must be at least 0 and below 1"),
-            (hierarchy >= 0 && hierarchy.isFinite, "hierarchy must not be negative"),
-            (clip >= 0, "clip must not be negative"), (patience >= 0, "patience must not be negative"),
-            ((0..<max(1, side)).contains(augmentation.crop), "augmentation.crop must be from 0 to below \(side)"),
-            (augmentation.cutout >= 0, "augmentation.cutout must not be negative"),
-            (isShare(augmentation.blur) && isShare(augmentation.cutMix), "augmentation's shares must be from 0 to 1"),
-            (
-                sizes.allSatisfy { (1...side).contains($0.side) && isShare($0.until) },
-                "sizes must have from 1 to \(side) pixels a side and shares from 0 to 1"
+                "sizes", sizes.allSatisfy { (1...most).contains($0.side) && isShare($0.until) },
+                "must have from 1 to \(most) pixels a side and shares from 0 to 1"
             ),
         ]
-        return rules.first { !$0.0 }?.1
+        return rules.first { !$0.1 }.map { Problem(setting: $0.0, rule: $0.2) }
     }
 }

@@ -15,6 +15,7 @@ package struct Correction: Codable, Sendable, Equatable {
         package let model: String
     }
 
+    /// Of the file that came through the inbox, where one of them did.
     package let sha256: String
     /// `ImageDigests` of its pixels at the model's size: the same picture saved anew has the same.
     package let digest: UInt64
@@ -22,6 +23,9 @@ package struct Correction: Codable, Sendable, Equatable {
     /// Printable, below the folder of corrections; several where the same image lies there more than once.
     package let paths: [String]
     package let earlier: Earlier?
+
+    /// What a retraining does with it.
+    package enum Use: String, Codable, Sendable { case learnt, judges, leftOut = "left-out" }
 }
 
 /// The corrections that can be learnt from, decoded, and what was wrong with the others.
@@ -88,11 +92,14 @@ package struct CorrectionSet: Sendable {
         }
         let usable = known.union(newLabels)
         for image in decoded where usable.contains(image.label) {
+            // Of one picture in several files any may be the one that came through the inbox.
+            var earlier: HistoryEntry?
+            for file in image.files where earlier == nil { earlier = try history?.result(sha256: file.sha256) }
             corrections.append(
                 Correction(
-                    sha256: image.files[0].sha256, digest: ImageDigests.digest(image.pixels[...]), label: image.label,
-                    paths: image.files.map(\.path.escaped),
-                    earlier: try history?.result(sha256: image.files[0].sha256).map(Correction.Earlier.init)))
+                    sha256: earlier?.sha256 ?? image.files[0].sha256, digest: ImageDigests.digest(image.pixels[...]),
+                    label: image.label, paths: image.files.map(\.path.escaped),
+                    earlier: earlier.map(Correction.Earlier.init)))
             pixels += image.pixels
         }
     }

@@ -82,7 +82,8 @@ package struct Gate: Codable, Sendable, Equatable {
         if data == nil {
             reasons.append("no held-back image of the data shows that the champion's labels are not forgotten")
         }
-        for (part, comparison) in parts.sorted(by: { $0.key.rawValue < $1.key.rawValue }) where comparison.isWorse {
+        for part in Part.allCases {
+            guard let comparison = parts[part], comparison.isWorse else { continue }
             reasons.append("it is worse on \(part.words) alone: \(comparison.words)")
         }
         // Wrong corrections must not come along with what is better for other reasons.
@@ -101,8 +102,8 @@ package struct Gate: Codable, Sendable, Equatable {
         for label in protected {
             let shown = Dictionary(grouping: images.filter { $0.label == label }, by: part).mapValues(comparison)
             if shown.isEmpty { reasons.append("no held-back image shows the protected label '\(label)'") }
-            for (part, comparison) in shown.sorted(by: { $0.key.rawValue < $1.key.rawValue })
-            where comparison.lost > comparison.gained {
+            for part in Part.allCases {
+                guard let comparison = shown[part], comparison.lost > comparison.gained else { continue }
                 reasons.append(
                     "the protected label '\(label)' got worse on \(part.words): \(comparison.gained) images of "
                         + "\(comparison.images) gained, \(comparison.lost) lost")

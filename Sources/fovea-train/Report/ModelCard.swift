@@ -134,7 +134,7 @@ package struct ModelCard: Sendable {
             "| \(titles.joined(separator: " | ")) |",
             "|" + String(repeating: "---|", count: titles.count),
         ]
-        for (key, title) in [("dev", "development"), ("test", "test")] {
+        for (key, title) in [("dev", heldOut.part == .heldBack ? "held back" : "development"), ("test", "test")] {
             guard let figures = metrics[key] else { continue }
             func percent(_ key: String) -> String {
                 figures[key]?.double.map { Figures.percent($0, decimals: 2) } ?? ""

@@ -34,7 +34,11 @@ package struct TrainingReport: Sendable {
 
     /// Images that the model was not trained on, and its answers.
     package struct HeldOut: Sendable {
-        package enum Part: String, Sendable { case development, test }
+        package enum Part: String, Sendable {
+            case development, test
+            /// What a retraining is judged by.
+            case heldBack = "held-back"
+        }
 
         package let part: Part
         package let images: LabelledImages

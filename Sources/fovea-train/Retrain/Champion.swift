@@ -6,14 +6,14 @@ import FoveaSystem
 import SystemPackage
 
 /// The model that serves, or would: what a challenger begins with and must beat.
-struct Champion {
+package struct Champion {
     let model: ModelStore.Model
     let verified: VerifiedModel
 
     var configuration: ModelConfiguration { verified.configuration }
     var entry: ActiveModel.Entry { ActiveModel.Entry(model.identifier, sha256: verified.sha256) }
 
-    init(_ configuration: Configuration, _ store: ModelStore) throws {
+    package init(_ configuration: Configuration, _ store: ModelStore) throws {
         let active = try ActiveModel.read(configuration.activeFile)
         model = try store.resolve(try active?.active.identifier.description ?? configuration.model)
         verified = try ModelFolder.verify(model.folder)
@@ -25,7 +25,7 @@ struct Champion {
     }
 
     /// The network with so many classes.
-    func definition(classes: Int, superclassOf: [Int]?) throws -> NetworkDefinition {
+    package func definition(classes: Int, superclassOf: [Int]?) throws -> NetworkDefinition {
         var definition: NetworkDefinition = try configuration.network!.decode()
         definition.classes = classes
         if definition.superclassOf != nil { definition.superclassOf = superclassOf }
@@ -36,7 +36,7 @@ struct Champion {
     /// classes are left to the new network.
     ///
     /// - Parameter fresh: the new network as it begins.
-    func tensors(for fresh: Network) throws -> [String: [Float]] {
+    package func tensors(for fresh: Network) throws -> [String: [Float]] {
         let path = model.folder.appending(ModelFolder.weightsName)
         let file = try SafetensorsFile(
             bytes: try ModelFolder.read(path, limit: ModelFolder.weightsLimit), subject: path.escaped)

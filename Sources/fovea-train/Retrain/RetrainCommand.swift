@@ -56,11 +56,16 @@ struct RetrainCommand: ParsableCommand {
     }
 
     func run() throws {
+        // Before threads are started, which inherit it.
+        let isLast = IdlePriority.enter()
         Interruption.install()
         var code: Int32 = 0
         try Failure.reporting("retrain") {
-            // Before threads are started, which inherit it.
-            IdlePriority.enter()
+            if !isLast {
+                Console(quiet: common.quiet || mail).note(
+                    "started from a terminal, it shares the processors evenly with other sessions: "
+                        + "`setsid -w foveactl retrain` leaves them to the daemon")
+            }
             code = try Retraining(self).run().code
         }
         if code != 0 { throw ExitCode(code) }

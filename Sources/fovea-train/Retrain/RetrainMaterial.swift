@@ -116,10 +116,13 @@ struct RetrainMaterial {
     /// One number for the corrections, the data sets and the settings.
     private func fingerprint(_ corrections: String, _ names: [String]) throws -> String {
         let settings = configuration.retrain
+        let limits = configuration.limits
         var lines = [
             corrections,
-            "settings \(settings.start.rawValue) \(settings.epochs) \(settings.preset) \(settings.fewest) "
+            "settings \(settings.start.rawValue) \(settings.epochs) \(settings.preset) \(settings.budget) \(settings.fewest) "
                 + "\(settings.protected.joined(separator: "/")) \(seed)",
+            // What can be decoded, and how both models are judged.
+            "images \(limits.file) \(limits.side) \(limits.pixels) \(limits.memory) \(configuration.tta ?? "model")",
         ]
         for data in names {
             lines.append("data \(data) \(try DataSource.find(data, datasets: configuration.datasets).stamp())")

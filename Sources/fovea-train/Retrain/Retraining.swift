@@ -138,7 +138,9 @@ struct Retraining {
         } catch let divergence as Divergence {
             return try conclude(plan, .failed, nil, remark: divergence.place)
         }
+        try stopIfAsked()
         let gate = try RetrainVerdict.read(folder.verdict)?.gate ?? judge(champion, challenger, data)
+        try stopIfAsked()
         guard gate.isPassed else { return try conclude(plan, .kept, .init(challenger: challenger, gate: gate)) }
         try nameChampion(plan)
         let model = try store.list().first { isOf(plan, $0) } ?? adopt(challenger)
@@ -158,6 +160,13 @@ struct Retraining {
             return try conclude(
                 plan, .refused, .init(challenger: challenger, gate: gate),
                 remark: sentence("The daemon refused it: \(reason)"))
+        }
+    }
+
+    /// Who asked for a stop does not expect another model to serve; what is done so far is on disk.
+    private func stopIfAsked() throws {
+        if Interruption.signal != nil {
+            throw Failure.tryAgain("stopped; the next `foveactl retrain` goes on from here")
         }
     }
 
@@ -211,7 +220,7 @@ struct Retraining {
                     resumes: resuming ? folder.checkpoint : nil,
                     goOn: "the next `foveactl retrain` goes on from here", deadline: budget,
                     provenance: try provenance(plan, preset == nil ? champion : nil),
-                    files: { try data.digests(onTopOf: base).files.merging(Self.files(plan)) { $1 } }),
+                    files: { try data.digests(onTopOf: base).files.merging(Self.files(plan, data)) { $1 } }),
                 configuration: configuration, store: challengers, console: console)
             return try run.run()
         }
@@ -231,7 +240,7 @@ struct Retraining {
     private func provenance(_ plan: RetrainPlan, _ base: Champion?) throws -> [String: JSONValue] {
         var sets = plan.sources.map(\.learnt)
         var facts: [String: JSONValue] = [
-            "retraining": .string(plan.id), "corrections": .int(plan.corrections.count),
+            "retraining": .string(plan.id), "corrections": .int(plan.facts.learntCorrections),
         ]
         if let base {
             facts["base"] = try JSONValue(encoding: base.entry)
@@ -244,12 +253,13 @@ struct Retraining {
     }
 
     /// Where each correction came from, a line of JSON for each.
-    private static func files(_ plan: RetrainPlan) throws -> [String: [UInt8]] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        var lines: [UInt8] = []
-        for correction in plan.corrections { lines += Array(try encoder.encode(correction)) + [0x0A] }
-        return ["corrections.jsonl": lines]
+    private static func files(_ plan: RetrainPlan, _ data: RetrainingData) throws -> [String: [UInt8]] {
+        var lines = ""
+        for (correction, use) in zip(plan.corrections, data.uses) {
+            let facts = try JSONValue(encoding: correction).merging(.object(["use": .string(use.rawValue)]))
+            lines += facts.text + "\n"
+        }
+        return ["corrections.jsonl": Array(lines.utf8)]
     }
 
     /// Both models' answers, as they are served, to images that neither has learnt; written down, for that is done once.
@@ -310,8 +320,12 @@ struct Retraining {
         let json = report.json
         try Files.replace(folder.report, with: report.text.utf8)
         try Files.replace(folder.reportJSON, with: JSONText.pretty(json))
-        let log = (try? Files.read(folder.log)) ?? []
-        try Files.replace(folder.log, with: log + Array("\(json.text)\n".utf8))
+        do {
+            let log = try Files.statusIfPresent(folder.log) == nil ? [] : Files.read(folder.log)
+            try Files.replace(folder.log, with: log + Array("\(json.text)\n".utf8))
+        } catch {
+            console.alert("this retraining is missing from the log: \(error)")
+        }
         try remember(plan, outcome, challenger: stored)
         // Last: until it is remembered, this is where the next call finds the model that was trained.
         if stored != nil { try Files.removeTree(folder.challengers) }
