@@ -92,7 +92,7 @@ package struct ModelCard: Sendable {
             ("batch", "\(settings.batch)"), ("optimizer", settings.optimizer.rawValue),
             (
                 "learning rate",
-                "\(settings.learningRate), \(settings.schedule.text), \(settings.warmup) epochs of warm-up"
+                "\(settings.learningRate), \(settings.schedule.text), \(Units.decimals(settings.warmup, 2)) epochs of warm-up"
             ),
         ]
         if settings.optimizer == .muon {
