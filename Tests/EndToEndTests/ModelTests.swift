@@ -155,6 +155,7 @@ extension EndToEnd {
         try daemon.drop("text.png", Array("no image".utf8))
         try eventually("both fail") { try daemon.failures.count == 2 }
         #expect(Set(try daemon.failures.map(\.record.reason)) == ["worker-lost", "not-an-image"])
+        let early = try #require(try daemon.failures.first { $0.record.file == "early.png" }?.record.id)
         try daemon.stop()
 
         let text = String(decoding: try Files.read(daemon.configuration), as: UTF8.self)
@@ -166,7 +167,9 @@ extension EndToEnd {
         try eventually("all three have results") { try daemon.results.count == 3 }
         #expect(try daemon.results.allSatisfy { $0.record.model.name == "tiny" })
         #expect(try daemon.failures.map(\.record.file) == ["text.png"])
-        #expect(try daemon.ctl("why", "early.png").output.contains("put into the inbox again"))
+        try eventually("its history says so") {
+            try daemon.ctl("why", early).output.contains("put into the inbox again")
+        }
         try daemon.stop()
     }
 
