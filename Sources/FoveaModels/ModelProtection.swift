@@ -35,6 +35,19 @@ extension ModelConfiguration {
         else { return nil }
         return try? ModelIdentifier(name: name, version: version)
     }
+
+    /// Names of the data sets that it says it was trained on, ordered.
+    ///
+    /// - Throws: where it says it in a form that is not understood.
+    package var dataSets: [String] {
+        get throws {
+            struct Named: Decodable { let name: String }
+            guard let sets = try training?["sets"]?.decode([Named].self) else {
+                return training?["data"]?["name"]?.string.map { [$0] } ?? []
+            }
+            return Set(sets.map(\.name)).sorted()
+        }
+    }
 }
 
 extension ModelStore.Model {

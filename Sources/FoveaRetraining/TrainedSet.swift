@@ -22,14 +22,6 @@ package struct TrainedSet: Codable, Sendable, Equatable {
         try model.training?["sets"]?.decode([TrainedSet].self)
     }
 
-    /// Names of the data sets that a model says it was trained on.
-    package static func names(_ model: ModelConfiguration) throws -> [String] {
-        guard let sets = try recorded(in: model) else {
-            return model.training?["data"]?["name"]?.string.map { [$0] } ?? []
-        }
-        return Set(sets.map(\.name)).sorted()
-    }
-
     package var json: JSONValue {
         get throws { try JSONValue(encoding: self) }
     }

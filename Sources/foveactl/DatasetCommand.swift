@@ -75,11 +75,9 @@ struct DatasetCommand: ParsableCommand {
             }
             let store = ModelCommand.store(configuration)
             guard named.isEmpty, let active = ModelCommand.active(configuration, store),
-                let training = try? store.resolve(active.description).configuration.training
+                let learnt = try? store.resolve(active.description).configuration.dataSets
             else { return }
-            struct Learnt: Decodable { let name: String }
-            let sets = (try? training["sets"]?.decode([Learnt].self)) ?? []
-            if sets.contains(where: { $0.name == name }) || training["data"]?["name"]?.string == name {
+            if learnt.contains(name) {
                 throw Failure(
                     "\(safe(name)) is needed: \(active), which serves, was trained on it, and `foveactl retrain` learns from it. "
                         + "Let another model serve, or name other data sets in retrain.data of the configuration.",

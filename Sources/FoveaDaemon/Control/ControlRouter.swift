@@ -6,6 +6,7 @@ import FoundationEssentials
 import FoveaControl
 import FoveaHistory
 import FoveaModels
+import FoveaPipeline
 import FoveaSystem
 import Glibc
 import SystemPackage
@@ -108,9 +109,9 @@ struct ControlRouter: Sendable {
         }
         switch reply.wait(seconds: Self.patience) {
         case .success(let record): return HTTPResponse(body: .bytes(record.json() + [0x0A]))
-        case .failure(let record) where ["not-serving", "stopping", "worker-lost"].contains(record.reason):
+        case .failure(let record) where ["not-serving", "stopping", WorkerFault.lost].contains(record.reason):
             let hint =
-                record.reason == "worker-lost"
+                record.reason == WorkerFault.lost
                 ? "Try again; where it is always this image, a plugin cannot take it: see 'foveactl plugin check'."
                 : "Try again in a moment; 'foveactl status' says how it is."
             return .failure(503, code: record.reason, message: record.message, hint: hint)

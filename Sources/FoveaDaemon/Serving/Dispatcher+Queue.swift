@@ -78,10 +78,8 @@ extension Dispatcher {
 
     /// The images that a model has ended its workers on before it was left: the one that serves now has not seen them.
     func retryImagesLost(by model: ModelIdentity) {
-        _ = putBack { _, record in record.reason == Self.workerLost && record.model == model }
+        _ = putBack { _, record in record.reason == WorkerFault.lost && record.model == model }
     }
-
-    static let workerLost = "worker-lost"
 
     /// Puts failed images into the inbox again.
     ///
@@ -122,7 +120,7 @@ extension Dispatcher {
     }
 
     /// Reasons that lie in the machine or the chain, not in the image.
-    private static let passing: Set<String> = [workerLost, "unreadable", "chain", "read", "internal"]
+    private static let passing: Set<String> = [WorkerFault.lost, "unreadable", "chain", "read", "internal"]
 
     /// The image below `failed/` that a document is about; nil for any other file.
     private func failure(_ document: FilePath) -> (image: FilePath, record: ErrorRecord)? {

@@ -103,7 +103,7 @@ extension Dispatcher {
         decide(
             item,
             failure: WorkerFault(
-                code: Self.workerLost,
+                code: WorkerFault.lost,
                 text: "The worker process ended while it had this image alone: \(item.ending). "
                     + "It was tried \(item.attempts) times."), generation)
     }

@@ -37,12 +37,12 @@ extension Trainer {
         let batch = settings.batch
         let steps = 5
         let order = (0..<steps * batch).map { $0 % source.count }
-        func seconds(of stage: Network) throws -> Double {
+        func step(of stage: Network) throws -> Double {
             let producer = BatchProducer(
                 source, order: order, batches: 0..<steps, batch: batch, input: network.input, seed: settings.seed,
                 epoch: 0, cutMix: settings.augmentation.cutMix, target: { _ in stage.input })
             var times: [Double] = []
-            var start = FoveaNN.seconds()
+            var start = seconds()
             while try producer.take({ prepared in
                 stage.parametersChanged()
                 _ = stage.forwardBackward(
@@ -50,30 +50,30 @@ extension Trainer {
                     step: 0, seed: 1)
                 optimizer.apply(factor: 1e-3)
             }) {
-                times.append(FoveaNN.seconds() - start)
-                start = FoveaNN.seconds()
+                times.append(seconds() - start)
+                start = seconds()
             }
             // Without the first, which finds caches cold and waits for its images.
             return times.dropFirst().sorted()[(steps - 1) / 2]
         }
-        var (step, from) = (0.0, 0.0)
+        var (mean, from) = (0.0, 0.0)
         for stage in stages {
-            step += (stage.until - from) * (try seconds(of: stage.network))
+            mean += (stage.until - from) * (try step(of: stage.network))
             from = stage.until
         }
-        if from < 1 { step += (1 - from) * (try seconds(of: network)) }
+        if from < 1 { mean += (1 - from) * (try step(of: network)) }
         var evaluation = 0.0
         if development > 0 {
             var random = SeededGenerator(settings.seed, 2)
             let noise = (0..<batch * network.input.count).map { _ in random.uniform() * 2 - 1 }
             var answers = [Float](repeating: 0, count: batch * network.classes)
-            let start = FoveaNN.seconds()
+            let start = seconds()
             network.predict(noise, count: batch, probabilities: &answers)
-            evaluation = (FoveaNN.seconds() - start) / Double(batch) * Double(development)
+            evaluation = (seconds() - start) / Double(batch) * Double(development)
         }
         network.initialize(seed: settings.seed)
         optimizer.memory.update(repeating: 0)
         optimizer.steps = 0
-        return step * Double(max(1, source.count / batch)) + evaluation
+        return mean * Double(max(1, source.count / batch)) + evaluation
     }
 }

@@ -8,6 +8,9 @@ package struct WorkerFault: Error, Codable, Sendable, Equatable, CustomStringCon
     package let code: String
     package let text: String
 
+    /// The code where the worker process itself is gone.
+    package static let lost = "worker-lost"
+
     /// Bounds both: a fault may come from a process that is no longer itself, and goes to logs and terminals.
     package init(code: String, text: String) {
         let allowed = code.utf8.filter { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D }

@@ -40,7 +40,7 @@ package final class WorkerQuestions<Answer> {
                 answers +=
                     try attempt([path]) ?? [
                         .failure(
-                            WorkerFault(code: "worker-lost", text: "it ended the worker process, or took too long"))
+                            WorkerFault(code: WorkerFault.lost, text: "it ended the worker process, or took too long"))
                     ]
             }
         }
