@@ -127,11 +127,15 @@ package.targets.append(
     .target(
         name: "FoveaTestKit", dependencies: ["FoveaSystem", "FoveaImage", "FoveaModels"], path: "Tests/FoveaTestKit"))
 
+/// Counts what a thread allocates.
+package.targets.append(.target(name: "CAllocations", path: "Tests/CAllocations"))
+
 tests("FoveaSystemTests", ["FoveaSystem"])
 tests("FoveaImageTests", ["FoveaImage", "FoveaTestKit"])
 tests(
-    "FoveaNNTests", ["FoveaNN", "FoveaSystem", "CKernels"], exclude: ["make_golden.py"], resources: [.copy("Golden")])
-tests("FoveaDataTests", ["FoveaData", "FoveaTestKit"])
+    "FoveaNNTests", ["FoveaNN", "FoveaSystem", "CKernels", "CAllocations"], exclude: ["make_golden.py"],
+    resources: [.copy("Golden")])
+tests("FoveaDataTests", ["FoveaData", "FoveaTestKit", "CAllocations"])
 tests("FoveaModelsTests", ["FoveaModels", "FoveaTestKit"])
 tests("FoveaExchangeTests", ["FoveaExchange", "FoveaTestKit"])
 tests("FoveaPipelineTests", ["FoveaPipeline", "FoveaWorker", "FoveaTestKit"])
@@ -147,7 +151,9 @@ tests("EndToEndTests", ["FoveaControl", "FoveaData", "FoveaModels", "FoveaPipeli
 // MARK: - Settings, the same for every Swift target
 
 /// The targets in C; the system's libraries are known by their type.
-let targetsInC: Set = ["CFoveaPlugin", "CLinux", "CPNG", "CJPEG", "CHTTP", "CKernels", "ExampleC"]
+let targetsInC: Set = [
+    "CFoveaPlugin", "CLinux", "CPNG", "CJPEG", "CHTTP", "CKernels", "CAllocations", "ExampleC",
+]
 
 for target in package.targets where target.type != .system && !targetsInC.contains(target.name) {
     target.swiftSettings =

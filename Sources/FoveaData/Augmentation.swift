@@ -60,26 +60,27 @@ package struct Augmentation: Sendable, Equatable {
     ///   - source: height × width × 3 bytes.
     ///   - target: as many, no overlap.
     ///   - index: of the image in its data set; with the epoch it decides an alternating flip.
+    ///   - scratch: memory that nobody else uses meanwhile; the same one for each image.
     package func apply(
         _ source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>, height: Int, width: Int, index: Int,
-        epoch: Int, using random: inout some RandomNumberGenerator
+        epoch: Int, scratch: Scratch, using random: inout some RandomNumberGenerator
     ) {
+        defer { scratch.giveBack() }
         if isSeed {
-            SeedAugmentation.apply(source, to: target, height: height, width: width, using: &random)
+            SeedAugmentation.apply(
+                source, to: target, height: height, width: width, scratch: scratch, using: &random)
             return
         }
         var change = change(using: &random)
         if flip == .alternating { change.mirrored = Self.alternates(index: index, epoch: epoch) }
         if blur > 0, Double.random(in: 0..<1, using: &random) < blur {
             let blur = Blur.drawn(scale: Double(min(height, width)) / 32, using: &random)
-            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: height * width * 3) { copy in
-                let copy = copy.baseAddress!
-                copy.update(from: source, count: height * width * 3)
-                blur.apply(copy, height: height, width: width)
-                change.apply(copy, to: target, height: height, width: width)
-            }
+            let copy = scratch.take(height * width * 3, of: UInt8.self).baseAddress!
+            copy.update(from: source, count: height * width * 3)
+            blur.apply(copy, height: height, width: width, scratch: scratch)
+            change.apply(copy, to: target, height: height, width: width, scratch: scratch)
         } else {
-            change.apply(source, to: target, height: height, width: width)
+            change.apply(source, to: target, height: height, width: width, scratch: scratch)
         }
         if cutout > 0 {
             let y = Int.random(in: 0..<height, using: &random) - cutout / 2
@@ -99,24 +100,24 @@ extension Augmentation.Change {
     ///   - source: height × width × 3 bytes.
     ///   - target: as many, no overlap.
     package func apply(
-        _ source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>, height: Int, width: Int
+        _ source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>, height: Int, width: Int,
+        scratch: Scratch
     ) {
         precondition(abs(dx) < width && abs(dy) < height)
-        withUnsafeTemporaryAllocation(of: Int.self, capacity: width) { columns in
-            for x in 0..<width {
-                let column = Self.reflected(x - dx, width)
-                columns[x] = 3 * (mirrored ? width - 1 - column : column)
-            }
-            var to = target
-            for y in 0..<height {
-                let row = source + Self.reflected(y - dy, height) * width * 3
-                for x in 0..<width {
-                    let from = row + columns[x]
-                    to[0] = from[0]
-                    to[1] = from[1]
-                    to[2] = from[2]
-                    to += 3
-                }
+        let columns = scratch.take(width, of: Int.self)
+        for x in 0..<width {
+            let column = Self.reflected(x - dx, width)
+            columns.initializeElement(at: x, to: 3 * (mirrored ? width - 1 - column : column))
+        }
+        var to = target
+        for y in 0..<height {
+            let row = source + Self.reflected(y - dy, height) * width * 3
+            for column in columns {
+                let from = row + column
+                to[0] = from[0]
+                to[1] = from[1]
+                to[2] = from[2]
+                to += 3
             }
         }
     }

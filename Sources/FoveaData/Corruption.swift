@@ -31,20 +31,25 @@ package enum Corruption: String, Sendable, CaseIterable {
     ///   - pixels: height × width × 3 bytes.
     ///   - severity: 1 to 5.
     ///   - index: of the image; with the seed it decides what is random.
+    ///   - scratch: memory that nobody else uses meanwhile; the same one for each image.
     package func apply(
-        _ pixels: UnsafeMutablePointer<UInt8>, height: Int, width: Int, severity: Int, index: Int, seed: UInt64 = 1
+        _ pixels: UnsafeMutablePointer<UInt8>, height: Int, width: Int, severity: Int, index: Int, seed: UInt64 = 1,
+        scratch: Scratch
     ) {
+        defer { scratch.giveBack() }
         precondition(Self.severities.contains(severity))
         let level = severity - 1
         let scale = Double(min(height, width)) / 32
         var random = SplitMix64(seed: SplitMix64.mixed(seed) ^ UInt64(bitPattern: Int64(index)))
-        var image: FloatImage { FloatImage(pixels, height: height, width: width) }
+        var image: FloatImage { FloatImage(pixels, height: height, width: width, scratch: scratch) }
         switch self {
         case .gaussian:
-            Blur.gaussian(sigma: Self.gaussianSigmas[level] * scale).apply(pixels, height: height, width: width)
+            Blur.gaussian(sigma: Self.gaussianSigmas[level] * scale)
+                .apply(pixels, height: height, width: width, scratch: scratch)
         case .defocus:
             let (radius, alias) = Self.defocusDisks[level]
-            Blur.disk(radius: radius * scale, alias: alias).apply(pixels, height: height, width: width)
+            Blur.disk(radius: radius * scale, alias: alias)
+                .apply(pixels, height: height, width: width, scratch: scratch)
         case .motion:
             let (reach, sigma) = Self.motions[level]
             let degrees = Double.random(in: -45...45, using: &random)
@@ -70,7 +75,7 @@ extension FloatImage {
         let sum = raw.reduce(0, +)
         let radians = degrees * Double.pi / 180
         let taps = raw.enumerated().map { i, weight in
-            (
+            Tap(
                 y: Int((Double(i) * sin(radians) - 0.5).rounded(.up)),
                 x: Int((Double(i) * cos(radians) - 0.5).rounded(.up)), weight: Float(weight / sum)
             )
@@ -80,7 +85,7 @@ extension FloatImage {
 
     /// The mean of the image and of itself enlarged by 1.00, 1.01, … up to `percent` percent.
     func zoomed(percent: Int) -> FloatImage {
-        var sum = self
+        let sum = copy()
         for step in 0...percent {
             let larger = enlarged(by: 1 + Double(step) / 100)
             for i in sum.values.indices { sum.values[i] += larger.values[i] }
@@ -104,7 +109,7 @@ extension FloatImage {
             }
         }
         let (rows, columns) = (places(height), places(width))
-        var result = FloatImage(height: height, width: width)
+        let result = blank()
         for (y, row) in rows.enumerated() {
             for (x, column) in columns.enumerated() {
                 for c in 0..<3 {
@@ -126,7 +131,7 @@ extension FloatImage {
     func throughGlass(
         sigma: Double, reach: Int, rounds: Int, using random: inout some RandomNumberGenerator
     ) -> FloatImage {
-        var image = gaussian(sigma)
+        let image = gaussian(sigma)
         for i in image.values.indices { image.values[i] = image.values[i].rounded(.down) }
         for _ in 0..<rounds {
             for y in stride(from: height - reach, to: reach, by: -1) where y < height {

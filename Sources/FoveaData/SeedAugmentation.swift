@@ -6,33 +6,36 @@
 //     coarse dropout   up to a fifth of a coarse grid (2 to 25 % of the image's sides, at least 4) black, half of the
 //                      time each channel by itself
 enum SeedAugmentation {
-    private enum Step: CaseIterable { case crop, flip, dropout }
+    private enum Step { case crop, flip, dropout }
 
     static func apply(
         _ source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>, height: Int, width: Int,
-        using random: inout some RandomNumberGenerator
+        scratch: Scratch, using random: inout some RandomNumberGenerator
     ) {
-        let count = height * width * 3
-        target.update(from: source, count: count)
-        let steps = Step.allCases.shuffled(using: &random).prefix(Int.random(in: 0...3, using: &random))
-        for step in steps {
-            switch step {
-            case .crop: crop(target, height: height, width: width, using: &random)
-            case .flip:
-                guard Bool.random(using: &random) else { continue }
-                withUnsafeTemporaryAllocation(of: UInt8.self, capacity: count) { copy in
-                    let copy = copy.baseAddress!
-                    copy.update(from: target, count: count)
-                    Augmentation.Change(mirrored: true, dx: 0, dy: 0)
-                        .apply(copy, to: target, height: height, width: width)
-                }
-            case .dropout: dropOut(target, height: height, width: width, using: &random)
+        target.update(from: source, count: height * width * 3)
+        var steps: InlineArray = [Step.crop, .flip, .dropout]
+        for i in 0..<2 { steps.swapAt(i, i + Int.random(in: 0..<3 - i, using: &random)) }
+        for i in 0..<Int.random(in: 0...3, using: &random) {
+            switch steps[i] {
+            case .crop: crop(target, height: height, width: width, scratch: scratch, using: &random)
+            case .flip: if Bool.random(using: &random) { flip(target, height: height, width: width) }
+            case .dropout: dropOut(target, height: height, width: width, scratch: scratch, using: &random)
+            }
+        }
+    }
+
+    private static func flip(_ pixels: UnsafeMutablePointer<UInt8>, height: Int, width: Int) {
+        for y in 0..<height {
+            let row = pixels + y * width * 3
+            for x in 0..<width / 2 {
+                for c in 0..<3 { swap(&row[x * 3 + c], &row[(width - 1 - x) * 3 + c]) }
             }
         }
     }
 
     private static func crop(
-        _ pixels: UnsafeMutablePointer<UInt8>, height: Int, width: Int, using random: inout some RandomNumberGenerator
+        _ pixels: UnsafeMutablePointer<UInt8>, height: Int, width: Int, scratch: Scratch,
+        using random: inout some RandomNumberGenerator
     ) {
         func cut(_ side: Int) -> Range<Int> {
             let most = side * 12 / 32
@@ -41,7 +44,7 @@ enum SeedAugmentation {
             return first..<max(first + 1, last)
         }
         let (rows, columns) = (cut(height), cut(width))
-        var part = FloatImage(height: rows.count, width: columns.count)
+        let part = FloatImage(height: rows.count, width: columns.count, scratch: scratch)
         for (y, row) in rows.enumerated() {
             for i in 0..<columns.count * 3 {
                 part.values[y * columns.count * 3 + i] = Float(pixels[(row * width + columns.lowerBound) * 3 + i])
@@ -51,7 +54,8 @@ enum SeedAugmentation {
     }
 
     private static func dropOut(
-        _ pixels: UnsafeMutablePointer<UInt8>, height: Int, width: Int, using random: inout some RandomNumberGenerator
+        _ pixels: UnsafeMutablePointer<UInt8>, height: Int, width: Int, scratch: Scratch,
+        using random: inout some RandomNumberGenerator
     ) {
         let share = Double.random(in: 0...0.2, using: &random)
         let size = Double.random(in: 0.02...0.25, using: &random)
@@ -59,7 +63,10 @@ enum SeedAugmentation {
         let rows = max(min(4, height), Int(Double(height) * size))
         let columns = max(min(4, width), Int(Double(width) * size))
         let channels = alone ? 3 : 1
-        let gone = (0..<rows * columns * channels).map { _ in Double.random(in: 0..<1, using: &random) < share }
+        let gone = scratch.take(rows * columns * channels, of: Bool.self)
+        for i in gone.indices {
+            gone.initializeElement(at: i, to: Double.random(in: 0..<1, using: &random) < share)
+        }
         for y in 0..<height {
             for x in 0..<width {
                 let cell = (y * rows / height * columns + x * columns / width) * channels

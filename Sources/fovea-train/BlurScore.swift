@@ -71,10 +71,11 @@ extension EvaluationData {
             nonisolated(unsafe) let pixels = pixels
             let parts = 64
             DispatchQueue.concurrentPerform(iterations: parts) { part in
+                let scratch = Scratch()
                 for index in count * part / parts..<count * (part + 1) / parts {
                     corruption.apply(
                         pixels.baseAddress! + index * size, height: height, width: width, severity: severity,
-                        index: index)
+                        index: index, scratch: scratch)
                 }
             }
         }

@@ -17,6 +17,7 @@ final class ChainSource: TrainingSource, @unchecked Sendable {
     private let chain: Chain
     private let augmentation: Augmentation?
     private let prepared: AlignedBuffer<UInt8>
+    private let scratch = Scratch()
 
     /// - Parameters:
     ///   - images: RGB8, after the filters unless `filtersLater`.
@@ -56,7 +57,7 @@ final class ChainSource: TrainingSource, @unchecked Sendable {
                     if let augmentation {
                         augmentation.apply(
                             source, to: target, height: images.height, width: images.width, index: selection[index],
-                            epoch: epoch, using: &random)
+                            epoch: epoch, scratch: scratch, using: &random)
                     } else {
                         target.update(from: source, count: size)
                     }

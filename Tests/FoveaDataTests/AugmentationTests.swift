@@ -1,3 +1,4 @@
+import CAllocations
 import FoveaData
 import FoveaSystem
 import FoveaTestKit
@@ -8,7 +9,7 @@ struct AugmentationTests {
 
     private func changed(_ change: Augmentation.Change) -> [UInt8] {
         var result = [UInt8](repeating: 0, count: image.pixels.count)
-        change.apply(image.pixels, to: &result, height: 7, width: 9)
+        change.apply(image.pixels, to: &result, height: 7, width: 9, scratch: Scratch())
         return result
     }
 
@@ -72,7 +73,8 @@ struct AugmentationTests {
         var random = SplitMix64(seed: seed)
         var result = [UInt8](repeating: 0, count: image.pixels.count)
         augmentation.apply(
-            image.pixels, to: &result, height: 32, width: 32, index: index, epoch: epoch, using: &random)
+            image.pixels, to: &result, height: 32, width: 32, index: index, epoch: epoch, scratch: Scratch(),
+            using: &random)
         return result
     }
 
@@ -117,5 +119,32 @@ struct AugmentationTests {
         #expect((30...110).contains(same))
         #expect((20...120).contains(black))
         #expect(applied(seed, seed: 7) == results[7])
+    }
+
+    /// What a training allocates for its images it has after the first ones.
+    @Test(arguments: [
+        Augmentation(isSeed: true), Augmentation(flip: .random, shift: 4, cutout: 8, blur: 0.7),
+    ]) func nothingIsAllocatedForAnImage(_ augmentation: Augmentation) {
+        for (width, height) in [(32, 32), (160, 120)] {
+            let image = SyntheticImage.noise(width: width, height: height, seed: 5)
+            let target = UnsafeMutablePointer<UInt8>.allocate(capacity: image.pixels.count)
+            defer { target.deallocate() }
+            let scratch = Scratch()
+            var random = SplitMix64(seed: 1)
+            image.pixels.withUnsafeBufferPointer { pixels in
+                func apply(_ count: Int) {
+                    for index in 0..<count {
+                        augmentation.apply(
+                            pixels.baseAddress!, to: target, height: height, width: width, index: index, epoch: 0,
+                            scratch: scratch, using: &random)
+                    }
+                }
+                apply(200)
+                random = SplitMix64(seed: 1)
+                let before = allocations_of_this_thread()
+                apply(200)
+                #expect(allocations_of_this_thread() == before, "\(width)")
+            }
+        }
     }
 }

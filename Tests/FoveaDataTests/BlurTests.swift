@@ -18,7 +18,8 @@ struct BlurTests {
         -> [UInt8]
     {
         blurred(pixels ?? image.pixels) {
-            corruption.apply($0, height: Self.side, width: Self.side, severity: severity, index: index)
+            corruption.apply(
+                $0, height: Self.side, width: Self.side, severity: severity, index: index, scratch: Scratch())
         }
     }
 
@@ -69,7 +70,7 @@ struct BlurTests {
     }
 
     @Test func aGaussianIsOne() {
-        let at = impulse { Blur.gaussian(sigma: 1).apply($0, height: Self.side, width: Self.side) }
+        let at = impulse { Blur.gaussian(sigma: 1).apply($0, height: Self.side, width: Self.side, scratch: Scratch()) }
         // scipy.ndimage.gaussian_filter of an impulse of 255 with σ 1, truncate 4
         let expected = [[41, 25, 6, 0], [25, 15, 3, 0], [6, 3, 1, 0]]
         for (y, row) in expected.enumerated() {
@@ -84,7 +85,7 @@ struct BlurTests {
     @Test func aDiskIsRoundAndSmall() {
         // The severest defocus: a disk of 9 pixels, hardly smoothed.
         let at = impulse {
-            Corruption.defocus.apply($0, height: Self.side, width: Self.side, severity: 5, index: 0)
+            Corruption.defocus.apply($0, height: Self.side, width: Self.side, severity: 5, index: 0, scratch: Scratch())
         }
         for y in -1...1 { for x in -1...1 { #expect(abs(at(16 + y, 16 + x) - 28) <= 1) } }
         #expect(at(16, 18) == 0 && at(14, 16) == 0)
@@ -96,7 +97,8 @@ struct BlurTests {
         var after = 0
         for index in 0..<20 {
             let at = impulse {
-                Corruption.motion.apply($0, height: Self.side, width: Self.side, severity: 3, index: index)
+                Corruption.motion.apply(
+                    $0, height: Self.side, width: Self.side, severity: 3, index: index, scratch: Scratch())
             }
             for y in 0..<Self.side {
                 for x in 0..<Self.side where at(y, x) > 0 {
@@ -127,7 +129,9 @@ struct BlurTests {
                 kinds.insert(2)
                 #expect((1.1...2.3).contains(factor))
             }
-            let result = blurred(image.pixels) { blur.apply($0, height: Self.side, width: Self.side) }
+            let result = blurred(image.pixels) {
+                blur.apply($0, height: Self.side, width: Self.side, scratch: Scratch())
+            }
             #expect(sharpness(result) <= sharpness(image.pixels))
         }
         #expect(kinds == [0, 1, 2])
@@ -139,7 +143,8 @@ struct BlurTests {
             for corruption in Corruption.allCases {
                 for severity in Corruption.severities {
                     _ = blurred(image.pixels) {
-                        corruption.apply($0, height: height, width: width, severity: severity, index: 1)
+                        corruption.apply(
+                            $0, height: height, width: width, severity: severity, index: 1, scratch: Scratch())
                     }
                 }
             }

@@ -26,21 +26,9 @@ import Testing
         graph.nodes.count { $0.operation == operation }
     }
 
-    private static let small: [String: [String: JSONValue]] = [
-        "vanilla": [
-            "channels": .array([.int(4), .int(6)]), "kernels": .array([.int(5), .int(3)]), "hidden": .array([.int(8)]),
-        ],
-        "depthwise": [
-            "channels": .array([.int(4), .int(6)]), "kernels": .array([.int(5), .int(3)]), "hidden": .array([.int(8)]),
-        ],
-        "resnet": ["channels": .array([.int(4), .int(6)]), "hidden": .array([.int(8)])],
-        "resnet9": ["channels": .array([.int(4), .int(4), .int(6), .int(8)])],
-        "foveanet": ["widths": .array([.int(4), .int(6), .int(8)]), "middles": .array([.int(4), .int(4), .int(4)])],
-    ]
-
     @Test(arguments: Architectures.names) func everyTensorIsInTheGraph(_ architecture: String) throws {
         let settings = try #require(
-            Self.small[architecture], "a new architecture needs a line here and in onnx_test.py")
+            smallSettings[architecture], "a new architecture needs a line here and in onnx_test.py")
         let network = try network(architecture, settings)
         let graph = graph(network)
         let constants = Dictionary(uniqueKeysWithValues: graph.constants.map { ($0.name, $0) })
@@ -60,19 +48,19 @@ import Testing
     }
 
     @Test func operatorsAreThoseOfTheDrawing() throws {
-        let vanilla = graph(try network("vanilla", try #require(Self.small["vanilla"])))
+        let vanilla = graph(try network("vanilla", try #require(smallSettings["vanilla"])))
         #expect(count("Conv", vanilla) == 2 && count("MaxPool", vanilla) == 2 && count("Gemm", vanilla) == 2)
         #expect(count("BatchNormalization", vanilla) == 6 && count("Relu", vanilla) == 3)
-        let depthwise = graph(try network("depthwise", try #require(Self.small["depthwise"])))
+        let depthwise = graph(try network("depthwise", try #require(smallSettings["depthwise"])))
         #expect(count("Conv", depthwise) == 3)
         #expect(depthwise.nodes.contains { $0.attributes.contains { $0.name == "group" && $0.value == .integer(4) } })
-        let foveanet = graph(try network("foveanet", try #require(Self.small["foveanet"])))
+        let foveanet = graph(try network("foveanet", try #require(smallSettings["foveanet"])))
         #expect(
             count("Sigmoid", foveanet) == 10 && count("Add", foveanet) == 4 && count("GlobalMaxPool", foveanet) == 1)
     }
 
     @Test func viewsTemperatureAndSuperclassesAreInTheGraph() throws {
-        let network = try network("resnet9", try #require(Self.small["resnet9"]), superclassOf: [0, 1, 0, 0, 1])
+        let network = try network("resnet9", try #require(smallSettings["resnet9"]), superclassOf: [0, 1, 0, 0, 1])
         network.temperature = 2
         let graph = graph(network, views: try #require(AveragedNetwork.View.named("shift")))
         #expect(graph.nodes.first { $0.operation == "Concat" }?.inputs.count == 6)
@@ -107,7 +95,7 @@ import Testing
     }
 
     @Test func theFileSaysWhatItIs() throws {
-        let network = try network("vanilla", try #require(Self.small["vanilla"]))
+        let network = try network("vanilla", try #require(smallSettings["vanilla"]))
         var model = ONNXModel(name: "tiny", input: network.input, classes: 5, graph: graph(network))
         model.metadata = ["labels": "[]", "sha256": "00"]
         let bytes = model.encode()

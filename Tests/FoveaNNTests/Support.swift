@@ -67,3 +67,16 @@ func smallVanilla(keep: Double = 1, block: Int = 1, hidden: Int = 16) -> Network
             "dropBlock": .object(["keep": .number(keep), "block": .int(block)]),
         ]))
 }
+
+/// Every architecture with few channels, for 32 × 32 pixels.
+let smallSettings: [String: [String: JSONValue]] = [
+    "vanilla": [
+        "channels": .array([.int(4), .int(6)]), "kernels": .array([.int(5), .int(3)]), "hidden": .array([.int(8)]),
+    ],
+    "depthwise": [
+        "channels": .array([.int(4), .int(6)]), "kernels": .array([.int(5), .int(3)]), "hidden": .array([.int(8)]),
+    ],
+    "resnet": ["channels": .array([.int(4), .int(6)]), "hidden": .array([.int(8)])],
+    "resnet9": ["channels": .array([.int(4), .int(4), .int(6), .int(8)])],
+    "foveanet": ["widths": .array([.int(4), .int(6), .int(8)]), "middles": .array([.int(4), .int(4), .int(4)])],
+]

@@ -1,3 +1,4 @@
+import CAllocations
 import FoveaNN
 import FoveaSystem
 import Testing
@@ -115,6 +116,35 @@ import Testing
             try saved.withUnsafeBytes { try resumed.restore($0) }
             _ = try resumed.run(source, development: source)
             #expect(bits(resumed.network) == bits(whole.network))
+        }
+    }
+
+    /// From the end of one step to the end of the next, on the thread that trains.
+    @Test(arguments: Architectures.names) func nothingIsAllocatedInAStep(_ architecture: String) throws {
+        for optimizer in [TrainingSettings.OptimizerKind.adam, .sgd, .muon] {
+            var settings = settings(epochs: 1, threads: 1)
+            settings.optimizer = optimizer
+            settings.learningRate = 1e-4
+            settings.batch = 4
+            settings.averaging = WeightAveraging(optimizer == .sgd ? "lookahead:2:0.5" : "ema:0.9")!
+            settings.augmentation.cutMix = 0.5
+            settings.hierarchy = 0.3
+            let network = try Network(
+                NetworkDefinition(
+                    architecture: architecture, input: Shape(height: 32, width: 32, channels: 3), classes: 4,
+                    settings: .object(try #require(smallSettings[architecture]))),
+                maxBatch: settings.batch, mode: .training, threads: 1)
+            let trainer = try Trainer(network, settings: settings, superclassOf: [0, 0, 1, 1])
+            var counts = [Int](repeating: 0, count: 6)
+            var step = 0
+            _ = try trainer.run(
+                Stripes(count: 24, side: 32),
+                onStep: { _ in
+                    counts[step] = allocations_of_this_thread()
+                    step += 1
+                })
+            // The first steps may make what all of them use.
+            #expect(counts[0] > 0 && Set(counts[1...]).count == 1, "\(optimizer): \(counts)")
         }
     }
 
