@@ -66,7 +66,7 @@ func isAlive(_ pid: pid_t) -> Bool {
 }
 
 /// Cores that this process may use.
-let coreCount = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+let coreCount = processorCount()
 
 /// Seconds since some moment, never going back.
 func seconds() -> Double { Double(monotonicNanoseconds()) * 1e-9 }

@@ -118,6 +118,11 @@ int cl_peer_credentials(int socket, pid_t *pid, uid_t *uid, gid_t *gid) {
     return 0;
 }
 
+int cl_processors(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : -1;
+}
+
 int cl_set_idle(pid_t pid, int idle) {
     struct sched_param parameter = {0};
     return sched_setscheduler(pid, idle ? SCHED_IDLE : SCHED_OTHER, &parameter);

@@ -54,6 +54,3 @@ extension Configuration {
 
     var pluginSearch: PluginSearch { PluginSearch(plugins) }
 }
-
-/// Processors this process may use.
-func processorCount() -> Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }

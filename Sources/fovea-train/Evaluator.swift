@@ -10,8 +10,8 @@ import Synchronization
 import SystemPackage
 
 /// Runs a model's whole chain, the same plugins that serve, over labelled images: a chain for each thread, batches of a
-/// fixed size. What an image scores depends on neither.
-struct Evaluator {
+/// fixed size. What an image scores depends on neither. The chains are loaded once. One call at a time.
+final class Evaluator {
     let configuration: ModelConfiguration
     /// The folder with config.json and model.safetensors.
     let folder: FilePath
@@ -19,6 +19,36 @@ struct Evaluator {
     let threads: Int
     let batch: Int
     let console: Console
+    private var workers: [Worker] = []
+
+    init(
+        configuration: ModelConfiguration, folder: FilePath, search: PluginSearch, threads: Int, batch: Int,
+        console: Console
+    ) {
+        (self.configuration, self.folder, self.search) = (configuration, folder, search)
+        (self.threads, self.batch, self.console) = (threads, batch, console)
+    }
+
+    /// Each has the whole network: as many as there are threads, and blocks of images, and as the memory holds.
+    private func load(blocks: Int) throws {
+        func worker() throws -> Worker {
+            let shape = ImageShape(height: configuration.input.height, width: configuration.input.width)
+            let chain = try Chain(
+                configuration.chain, shape: shape, classes: configuration.labels.count, maxCount: batch, search: search,
+                modelDirectory: folder)
+            try chain.warmUp()
+            return Worker(chain: chain)
+        }
+        var each = 0
+        if workers.isEmpty {
+            let before = residentMemory(of: getpid())
+            workers.append(try worker())
+            each = residentMemory(of: getpid()) - before
+        }
+        while workers.count < min(threads, blocks), machineMemory - residentMemory(of: getpid()) > 2 * each {
+            workers.append(try worker())
+        }
+    }
 
     /// - Returns: what the model said, in the order of the images, and the seconds it took without loading the model.
     func run(_ data: EvaluationData, title: String) throws -> (outcomes: [Outcome], seconds: Double) {
@@ -26,21 +56,8 @@ struct Evaluator {
         let classes = configuration.labels.count
         let count = data.labels.count
         let blocks = (count + batch - 1) / batch
-        func worker() throws -> Worker {
-            let chain = try Chain(
-                configuration.chain, shape: shape, classes: classes, maxCount: batch, search: search,
-                modelDirectory: folder)
-            try chain.warmUp()
-            return Worker(chain: chain)
-        }
-        // Each has the whole network: as many as there are threads, and as the memory holds.
-        let before = residentMemory(of: getpid())
-        var chains = [try worker()]
-        let each = residentMemory(of: getpid()) - before
-        while chains.count < min(threads, blocks), machineMemory - residentMemory(of: getpid()) > 2 * each {
-            chains.append(try worker())
-        }
-        let workers = chains
+        try load(blocks: blocks)
+        let (workers, batch) = (workers, batch)
 
         let next = Atomic<Int>(0)
         let done = Atomic<Int>(0)

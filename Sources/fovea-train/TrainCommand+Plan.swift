@@ -133,6 +133,9 @@ extension TrainCommand {
             lines.append(
                 "\(title): top1 \(Figures.percent(top1, decimals: 2)), top5 \(Figures.percent(top5, decimals: 2))")
         }
+        if let temperature = verified.configuration.chain.last?.parameters["temperature"]?.double {
+            lines.append("temperature: \(Units.decimals(temperature, 3))")
+        }
         lines.append("to let it serve: foveactl model swap \(model.identifier)")
         Console.write(lines.joined(separator: "\n") + "\n", to: 1)
     }

@@ -52,7 +52,7 @@ struct TrainCommand: ParsableCommand {
     @Option(help: ArgumentHelp("adam, sgd (Nesterov), or muon for the filters of convolutions.", valueName: "name"))
     var optimizer: TrainingSettings.OptimizerKind?
 
-    @Option(help: ArgumentHelp("The largest learning rate, otherwise 0.001.", valueName: "x"))
+    @Option(help: ArgumentHelp("The largest learning rate, otherwise 0.001 with adam and 0.05.", valueName: "x"))
     var learningRate: Double?
 
     @Option(help: ArgumentHelp("Nesterov's momentum of sgd, and with muon of all but the filters.", valueName: "x"))
@@ -60,6 +60,9 @@ struct TrainCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("With muon the filters' learning rate, otherwise 0.18.", valueName: "x"))
     var muonLearningRate: Double?
+
+    @Option(help: ArgumentHelp("With muon the filters' momentum, otherwise 0.6.", valueName: "x"))
+    var muonMomentum: Double?
 
     @Option(
         help: ArgumentHelp(
@@ -70,7 +73,7 @@ struct TrainCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Epochs in which the learning rate rises from 0, otherwise 1.", valueName: "n"))
     var warmup: Double?
 
-    @Option(help: ArgumentHelp("Weight decay, with adam decoupled, otherwise 0.05.", valueName: "x"))
+    @Option(help: ArgumentHelp("Weight decay, otherwise 0.05 with adam, decoupled, and 0.0005.", valueName: "x"))
     var weightDecay: Double?
 
     @Option(help: ArgumentHelp("Share of each label that is spread over all, otherwise 0.1.", valueName: "x"))
@@ -95,7 +98,7 @@ struct TrainCommand: ParsableCommand {
         help: ArgumentHelp("A setting of the network, such as hidden=512,512.", valueName: "k=v"))
     var settings: [String] = []
 
-    @Option(help: "Same seed and same number of threads give the same weights.")
+    @Option(help: "Same seed, number of threads and instruction set give the same weights.")
     var seed: UInt64 = 1
 
     @Option(help: "Threads; 0 is one per processor.")
@@ -180,8 +183,9 @@ struct TrainCommand: ParsableCommand {
                 let names = Preset.all.filter { !$0.value.reaches.isEmpty }.keys.sorted().joined(separator: ", ")
                 throw ValidationError("--target needs a preset whose way is known: --preset \(names).")
             }
-            guard target > 0, target <= 100 * most.top1 else {
-                throw ValidationError("--target must be above 0 and at most \(Units.decimals(100 * most.top1, 0)).")
+            guard target > 1, target <= 100 * most.top1 else {
+                throw ValidationError(
+                    "--target is in percent, such as 75, at most \(Units.decimals(100 * most.top1, 0)).")
             }
             guard development != 0 else { throw ValidationError("--target needs development images.") }
         }
@@ -241,7 +245,7 @@ struct TrainCommand: ParsableCommand {
     ///   - images: that are trained on.
     ///   - budgeted: the epochs that fit the budget.
     func trainingSettings(images: Int, budgeted: Int? = nil) throws -> TrainingSettings {
-        var settings = chosen?.settings ?? Self.defaults
+        var settings = chosen?.settings ?? Self.defaults(optimizer ?? .adam)
         let targeted = target.flatMap { target in chosen?.reaches.first { 100 * $0.top1 >= target }?.epochs }
         settings.epochs = epochs ?? budgeted ?? targeted ?? settings.epochs
         settings.batch = batch ?? min(settings.batch, max(16, images / 8))
@@ -249,6 +253,7 @@ struct TrainCommand: ParsableCommand {
         settings.learningRate = learningRate ?? settings.learningRate
         settings.momentum = momentum ?? settings.momentum
         settings.muonLearningRate = muonLearningRate ?? settings.muonLearningRate
+        settings.muonMomentum = muonMomentum ?? settings.muonMomentum
         if let schedule {
             guard let value = Schedule(schedule == "step" ? "step:0.99" : schedule) else {
                 throw ValidationError(
@@ -283,11 +288,15 @@ struct TrainCommand: ParsableCommand {
         return settings
     }
 
-    private static var defaults: TrainingSettings {
+    /// Without a preset. Adam's weight decay is decoupled and multiplied by its small learning rate; the others add it to
+    /// the gradient.
+    private static func defaults(_ optimizer: TrainingSettings.OptimizerKind) -> TrainingSettings {
         var settings = TrainingSettings()
         settings.epochs = 40
-        settings.weightDecay = 0.05
+        settings.learningRate = optimizer == .adam ? 1e-3 : 0.05
+        settings.weightDecay = optimizer == .adam ? 0.05 : 5e-4
         settings.labelSmoothing = 0.1
+        if optimizer == .muon { settings.clip = 0 }
         return settings
     }
 
@@ -335,7 +344,7 @@ struct TrainCommand: ParsableCommand {
     /// `--set` values as the object that the architecture reads: dots make inner objects, commas lists.
     func networkSettings() throws -> JSONValue {
         var root: [String: JSONValue] = [:]
-        if arch == nil, case .object(let members) = chosen?.network { root = members }
+        if architecture == chosen?.architecture, case .object(let members) = chosen?.network { root = members }
         for setting in settings {
             let parts = setting.split(separator: "=", maxSplits: 1)
             guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {

@@ -290,7 +290,9 @@ struct TrainingRun {
         .at(temperature: trained.temperature)
 
         // The classifier reads a folder: the weights are measured as they will be read, not as they were trained.
-        let folder = plan.checkpoint.removingLastComponent().appending(".\(plan.name).model")
+        // Beside the checkpoint, which only one training has.
+        let folder = plan.checkpoint.removingLastComponent().appending(
+            ".\(plan.checkpoint.lastComponent?.string ?? "").model")
         try Files.removeTree(folder)  // of a training that was killed here
         try Files.makeDirectory(folder)
         defer { try? Files.removeTree(folder) }
@@ -300,14 +302,21 @@ struct TrainingRun {
         let heldOut: TrainingReport.HeldOut?
         (model.metrics, heldOut) = try metrics(model, folder)
 
-        let files = try ModelFolder.files(configuration: model, weights: weights, golden: golden)
-        let report = TrainingReport(
-            configuration: model, settings: settings, images: Set(plan.train).count, epochs: result.epochs,
-            keptEpoch: result.epoch, heldOut: heldOut, hashes: files.mapValues { hexadecimal(Digest.sha256($0)) },
-            finished: Date().timeIntervalSince1970)
-        return try store.add(
-            configuration: model, weights: weights, golden: golden,
-            training: plan.files().merging(try report.files(note: console.note)) { $1 })
+        while true {
+            let files = try ModelFolder.files(configuration: model, weights: weights, golden: golden)
+            let report = TrainingReport(
+                configuration: model, settings: settings, images: Set(plan.train).count, epochs: result.epochs,
+                keptEpoch: result.epoch, heldOut: heldOut, hashes: files.mapValues { hexadecimal(Digest.sha256($0)) },
+                finished: Date().timeIntervalSince1970)
+            do {
+                return try store.add(
+                    configuration: model, weights: weights, golden: golden,
+                    training: plan.files().merging(try report.files(note: console.note)) { $1 })
+            } catch let error as ModelError where error.code == .exists && plan.version == nil {
+                // Another training of this name was faster.
+                model.version = try store.nextVersion(of: plan.name)
+            }
+        }
     }
 
     /// Parameters as `type`; running statistics always as F32, since their range is the data's.

@@ -205,6 +205,49 @@ extension EndToEnd {
         #expect(unknown.code == 64 && unknown.error.contains("--preset fast"), "\(unknown)")
     }
 
+    /// Seeds side by side, each with a checkpoint of its own.
+    @Test func trainingsOfOneNameAtOnceDoNotTouchEachOther() throws {
+        let ground = try Ground()
+        let trainings = try (0..<3).map { number in
+            try ChildProcess(
+                executable: try Programs.path("fovea-train"),
+                arguments: ground.arguments(
+                    "same", epochs: 2,
+                    ["--seed", "\(number)", "--checkpoint", "\(ground.root)/checkpoints/\(number)"]),
+                environment: ["PATH=/usr/bin:/bin"])
+        }
+        for training in trainings { #expect(training.wait() == .exited(0)) }
+        let models = ground.root.pushing("var/models/same")
+        let weights = try (1...3).map { try Files.read(models.appending("\($0)").appending("model.safetensors")) }
+        #expect(Set(weights).count == 3)
+    }
+
+    /// The architecture may be named as well; accuracies are in percent; processors are those that may be used.
+    @Test func optionsMeanWhatTheySay() throws {
+        let ground = try Ground()
+        func note(_ arguments: [String], by program: FilePath? = nil) throws -> String {
+            let outcome = try ChildProcess.run(
+                program ?? Programs.path("fovea-train"), arguments, environment: ["PATH=/usr/bin:/bin"], limit: 600)
+            return String(decoding: outcome.error, as: UTF8.self)
+        }
+        let parameters = try [[], ["--arch", "foveanet"]].map { architecture in
+            let text = try note(
+                [
+                    "train", "--preset", "overnight", "--data", "\(ground.root)/data", "--epochs", "1", "--batch", "16",
+                    "--sizes", "none", "--name", "wide", "--config", ground.configuration.string,
+                ] + architecture)
+            try #require(text.contains(" parameters, "), "\(text)")
+            return text.split(separator: " parameters, ")[0]
+        }
+        #expect(parameters[0] == parameters[1])
+        let target = try note(["train", "--preset", "fast", "--data", "d", "--target", "0.75"])
+        #expect(target.contains("--target is in percent"), "\(target)")
+        var bound = ground.arguments("bound", epochs: 1).filter { $0 != "--quiet" }
+        bound.removeSubrange(bound.firstIndex(of: "--threads")!..<bound.firstIndex(of: "--threads")! + 2)
+        let text = try note(["-c", "0", try Programs.path("fovea-train").string] + bound, by: "/usr/bin/taskset")
+        #expect(text.contains("1 threads"), "\(text)")
+    }
+
     /// A preset for larger images leaves out what these do not have; what was asked for is refused.
     @Test func sizesAreHeldAgainstTheImages() throws {
         let ground = try Ground()

@@ -119,10 +119,13 @@ import Testing
         }
     }
 
-    /// From the end of one step to the end of the next, on the thread that trains.
-    @Test(arguments: Architectures.names) func nothingIsAllocatedInAStep(_ architecture: String) throws {
+    /// From the end of one step to the end of the next, on the thread that trains: nothing by one thread; where there are
+    /// more, the closures that they share, each some bytes.
+    @Test(arguments: Architectures.names, [1, 2]) func noMemoryIsTakenInAStep(
+        _ architecture: String, _ threads: Int
+    ) throws {
         for optimizer in [TrainingSettings.OptimizerKind.adam, .sgd, .muon] {
-            var settings = settings(epochs: 1, threads: 1)
+            var settings = settings(epochs: 1, threads: threads)
             settings.optimizer = optimizer
             settings.learningRate = 1e-4
             settings.batch = 4
@@ -133,14 +136,14 @@ import Testing
                 NetworkDefinition(
                     architecture: architecture, input: Shape(height: 32, width: 32, channels: 3), classes: 4,
                     settings: .object(try #require(smallSettings[architecture]))),
-                maxBatch: settings.batch, mode: .training, threads: 1)
+                maxBatch: settings.batch, mode: .training, threads: threads)
             let trainer = try Trainer(network, settings: settings, superclassOf: [0, 0, 1, 1])
             var counts = [Int](repeating: 0, count: 6)
             var step = 0
             _ = try trainer.run(
                 Stripes(count: 24, side: 32),
                 onStep: { _ in
-                    counts[step] = allocations_of_this_thread()
+                    counts[step] = threads == 1 ? allocations_of_this_thread() : large_allocations_of_this_thread()
                     step += 1
                 })
             // The first steps may make what all of them use.

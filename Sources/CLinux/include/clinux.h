@@ -57,6 +57,9 @@ ssize_t cl_receive(int socket, void *buffer, size_t size, int *descriptors, int 
 /** SO_PEERCRED of a connected unix socket. */
 int cl_peer_credentials(int socket, pid_t *pid, uid_t *uid, gid_t *gid);
 
+/** sched_getaffinity(2) of the caller: how many processors it may use; -1 where that cannot be told. */
+int cl_processors(void);
+
 /** sched_setscheduler(2): SCHED_IDLE for process `pid` (0: the caller), or with `idle` 0 back to SCHED_OTHER, which
  *  needs CAP_SYS_NICE or an RLIMIT_NICE of at least 20. */
 int cl_set_idle(pid_t pid, int idle);

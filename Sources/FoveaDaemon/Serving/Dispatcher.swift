@@ -155,8 +155,7 @@ final class Dispatcher {
         self.log = log
         store = ModelStore(bundled: configuration.models, trained: configuration.trainedModels)
         self.inbox = Inbox(root: inbox, settle: configuration.settle.nanoseconds)
-        workerCount =
-            configuration.workers > 0 ? configuration.workers : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        workerCount = configuration.workers > 0 ? configuration.workers : processorCount()
         lastSwap = try? ControlClient.decode(
             Files.read(configuration.lastSwapFile, limit: 1 << 20), as: SwapReceipt.self)
     }

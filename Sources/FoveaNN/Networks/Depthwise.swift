@@ -1,5 +1,5 @@
 /// The depthwise CNN of omar-mohamed/Object-Classification-CIFAR-100: *vanilla*, with the same settings, but from the second
-/// block on each convolution is a depthwise k×k and a pointwise 1×1 (Howard et al. 2017): a seventh of the
+/// block on each convolution is a depthwise k×k and a pointwise 1×1 (Howard et al. 2017): a quarter of the
 /// multiplications.
 func depthwise(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer] {
     try blocks(definition, mode: mode) { net, block, index, channels, kernel throws(ShapeError) in

@@ -29,13 +29,16 @@ func foveaNet(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer]
     let settings = try definition.settings(over: FoveaNetSettings())
     let groups = settings.widths.count
     guard groups > 0, settings.middles.count == groups, settings.kernels.count == groups,
-        settings.pairs.count == groups, settings.pairs.allSatisfy({ $0.count == 2 && $0.allSatisfy { $0 % 2 == 1 } })
+        settings.pairs.count == groups
     else {
         throw ShapeError(
             "foveanet",
             given: "\(groups) widths, \(settings.middles.count) middles, \(settings.kernels.count) kernels, "
                 + "\(settings.pairs.count) pairs",
-            expected: "as many of each, at least one, and two odd kernels in each pair")
+            expected: "as many of each, at least one")
+    }
+    for pair in settings.pairs where pair.count != 2 || pair.contains(where: { $0 % 2 != 1 }) {
+        throw ShapeError("foveanet", given: "the pair \(pair)", expected: "two odd kernels in each pair")
     }
     var net = LayerStack(input: definition.input, mode: mode)
     func norm(_ stack: inout LayerStack, _ name: String) {

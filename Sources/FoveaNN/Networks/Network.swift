@@ -157,7 +157,8 @@ package final class Network: @unchecked Sendable {
                 guard index >= 2 || arena.count == shared.count else {
                     throw NetworkDefinitionError(
                         "\(definition.architecture) has other weights for images of \(definition.input): only networks that pool "
-                            + "all pixels before their matrices, such as foveanet, can begin with smaller images")
+                            + "all pixels before their matrices, such as foveanet, can begin with smaller images; --sizes none "
+                            + "begins with whole ones")
                 }
                 if isShared[index] { arena.share(shared) } else { arena.allocate() }
             } else {

@@ -5,13 +5,13 @@ import Glibc
 /// A checkpoint is one file:
 ///
 /// ```
-///   "fovea.checkpoint/3\n" │ length of JSON, u64 LE │ JSON │ values │ the optimizer's memory
+///   "fovea.checkpoint/4\n" │ length of JSON, u64 LE │ JSON │ values │ the optimizer's memory
 ///                          │ averaged values (may be absent) │ best values (may be absent) │ SHA-256 of all before it
 /// ```
 /// Floats are in the machine's order, little-endian on all that Fovea runs on. It is for the same build to go on with,
 /// not for exchange: models are exchanged as safetensors.
 extension Trainer {
-    private static var magic: [UInt8] { Array("fovea.checkpoint/3\n".utf8) }
+    private static var magic: [UInt8] { Array("fovea.checkpoint/4\n".utf8) }
 
     private struct Head: Codable {
         var definition: NetworkDefinition
@@ -20,7 +20,8 @@ extension Trainer {
         var progress: Progress
         var optimizerSteps: Int
         var values: Int
-        var parameters: Int
+        /// Floats of the optimizer and of the averages.
+        var memory: Int
         var averaged: Int
         var best: Bool
     }
@@ -32,7 +33,7 @@ extension Trainer {
         let head = try encoder.encode(
             Head(
                 definition: network.definition, settings: settings, inputs: inputs, progress: progress,
-                optimizerSteps: optimizer.steps, values: network.valueFloats, parameters: optimizer.memory.count,
+                optimizerSteps: optimizer.steps, values: network.valueFloats, memory: optimizer.memory.count,
                 averaged: averaged.memory.count, best: !best.isEmpty))
         var bytes = Self.magic
         bytes.reserveCapacity(
@@ -94,7 +95,7 @@ extension Trainer {
                     + "start anew without resuming")
         }
         let floats = network.valueFloats * (head.best ? 2 : 1) + optimizer.memory.count + averaged.memory.count
-        guard head.parameters == optimizer.memory.count, head.averaged == averaged.memory.count,
+        guard head.memory == optimizer.memory.count, head.averaged == averaged.memory.count,
             bytes.count - at == floats * 4
         else { throw CheckpointError("the checkpoint is cut off or damaged") }
         func take(_ to: Floats, _ count: Int) {

@@ -1,0 +1,8 @@
+import CLinux
+import Glibc
+
+/// Processors that this process may use: fewer than there are where it is bound to some of them.
+package func processorCount() -> Int {
+    let allowed = Int(cl_processors())
+    return allowed > 0 ? allowed : max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+}
