@@ -113,7 +113,7 @@ extension EndToEnd {
         try daemon.drop(images.prefix(10))
         try daemon.drop("bad1.png", TrapPlugin.bait)
         try daemon.drop(images.dropFirst(10).prefix(10))
-        try daemon.drop("bad2.png", TrapPlugin.bait)
+        try daemon.drop("bad2.png", TrapPlugin.bait(1))
         try daemon.drop(images.dropFirst(20))
         try daemon.waitForDocuments(42)
 
@@ -163,7 +163,7 @@ extension EndToEnd {
             daemon.configuration, with: text.replacing("rollback: \"off\"", with: "rollback: auto").utf8)
         try daemon.start()
         try daemon.drop("bad1.png", TrapPlugin.bait)
-        try daemon.drop("bad2.png", TrapPlugin.bait)
+        try daemon.drop("bad2.png", TrapPlugin.bait(1))
         try eventually("all three have results") { try daemon.results.count == 3 }
         #expect(try daemon.results.allSatisfy { $0.record.model.name == "tiny" })
         #expect(try daemon.failures.map(\.record.file) == ["text.png"])
@@ -220,13 +220,18 @@ extension EndToEnd {
         try daemon.waitForDocuments(20)
         try eventually("it is set aside") { try daemon.status().queue.spooled == 1 }
         #expect(try daemon.ctl("why", "bad.png").output.contains("has ended a worker alone"))
+        // The same one under another name, and sent by a client again and again, says no more than once.
+        try daemon.drop("copy.png", TrapPlugin.bait)
+        try eventually("it is set aside too") { try daemon.status().queue.spooled == 2 }
+        let file = try folder.write("sent.png", TrapPlugin.bait).string
+        for _ in 0..<4 { #expect(try daemon.ctl("classify", file).code != 0) }
         #expect(try daemon.status().model?.name == "trapped")
-        // The daemon goes: the image is taken up again by the next run.
+        // The daemon goes: the images are taken up again by the next run.
         try daemon.stop()
         try daemon.start()
-        try daemon.drop("more.png", TrapPlugin.bait)
-        try daemon.waitForDocuments(22)
-        #expect(try daemon.failures.isEmpty && daemon.results.count == 22)
+        try daemon.drop("more.png", TrapPlugin.bait(1))
+        try daemon.waitForDocuments(23)
+        #expect(try daemon.failures.isEmpty && daemon.results.count == 23)
         try daemon.stop()
     }
 

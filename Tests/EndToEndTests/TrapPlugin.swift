@@ -67,9 +67,11 @@ enum TrapPlugin {
     }
 
     /// An image that springs the trap, as PNG.
-    static var bait: [UInt8] {
-        TestPNG(
-            width: 32, height: 32, colorType: .rgb, samples: (0..<32 * 32).flatMap { _ in [255, 0, 255] }
-        ).bytes
+    static var bait: [UInt8] { bait(0) }
+
+    /// Another one for each number: its first pixel is magenta.
+    static func bait(_ number: Int) -> [UInt8] {
+        let samples = [255, 0, 255] + [Int](repeating: number, count: (32 * 32 - 1) * 3)
+        return TestPNG(width: 32, height: 32, colorType: .rgb, samples: samples).bytes
     }
 }

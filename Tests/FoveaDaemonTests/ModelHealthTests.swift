@@ -7,13 +7,16 @@ import Testing
     @Test func twoImagesWithinAnHourAreTooMany() {
         var health = ModelHealth()
         #expect(health.complaint(at: 0) == nil)
-        health.noteConviction(at: 0)
+        health.noteConviction(of: [1], at: 0)
         #expect(health.complaint(at: Self.second) == nil)
-        health.noteConviction(at: 3599 * Self.second)
+        health.noteConviction(of: [2], at: 3599 * Self.second)
         #expect(health.complaint(at: 3599 * Self.second)?.contains("2 images") == true)
         #expect(health.complaint(at: 3601 * Self.second) == nil, "the first is long ago")
-        health.noteConviction(at: 3602 * Self.second)
+        health.noteConviction(of: [3], at: 3602 * Self.second)
         #expect(health.complaint(at: 3602 * Self.second) != nil)
+        var same = ModelHealth()
+        for number in 0..<10 { same.noteConviction(of: [1], at: number * Self.second) }
+        #expect(same.complaint(at: 10 * Self.second) == nil, "it is one image, again and again")
     }
 
     @Test func sixLostWorkersWithinTenMinutesAreTooMany() {
@@ -37,9 +40,10 @@ import Testing
         var accepted = ModelHealth()
         accepted.usualConfidence = 0.7
         for _ in 0..<ConfidenceMeter.probation { accepted.note(confidence: 0.7) }
-        #expect(accepted.complaint(at: 0) == nil)
+        #expect(accepted.complaint(at: 0) == nil && !accepted.isAccepted)
         for _ in 0..<300 { accepted.note(confidence: 0.1) }
         #expect(accepted.complaint(at: 0) == nil, "by now it is the images that have changed")
+        #expect(accepted.isAccepted)
     }
 
     @Test func theMeanIsOfTheLastWindow() {

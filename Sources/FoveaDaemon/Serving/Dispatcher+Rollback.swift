@@ -5,8 +5,8 @@
 //                                            └─ a minute without ─▶ failed/, the image seems to be at fault;
 //                                                                   back from there where a rollback comes later
 //
-// One image that ends workers says little about the model: it may be the image. Two say enough, for going back costs
-// nothing but the new model. A week after its swap a model has shown what it can do, and images are what is at fault. Who was
+// One image that ends workers says little about the model, however often it comes: it may be the image. Two say enough, for
+// going back costs nothing but the new model. A week after its swap a model has shown what it can do, and images are what is at fault. Who was
 // left is not gone back to: not by the daemon after a person went back, and not at all after the daemon did.
 
 import FoveaControl
@@ -41,11 +41,24 @@ extension Dispatcher {
             return true
         }
         // What a client sends and sees fail at once is not held against a model.
-        guard case .spool = item.source else { return false }
-        generation.health.noteConviction(at: now)
+        guard case .spool(let image) = item.source else { return false }
+        let content = (try? Digest.sha256(fileAt: image.path)) ?? Array(item.id.description.utf8)
+        generation.health.noteConviction(of: content, at: now)
         guard fallback != nil else { return false }
         setAside.append((item, now + Self.waitingTime, generation))
         return true
+    }
+
+    /// The model has shown what it can do: so it stays, whatever images a later run of the daemon sees.
+    func acceptServingModel() {
+        guard let serving, serving.health.isAccepted, serving.health.usualConfidence != nil else { return }
+        serving.health.usualConfidence = nil
+        guard let active = try? ActiveModel.read(configuration.activeFile),
+            active.active.sha256 == serving.identity?.sha256
+        else { return }
+        try? ActiveModel(
+            active: active.active, previous: active.previous, isPreviousLeft: active.isPreviousLeft, since: active.since
+        ).write(configuration.activeFile)
     }
 
     /// Goes back if there is reason to and somewhere to go.
@@ -55,6 +68,7 @@ extension Dispatcher {
             setAside.removeFirst()
             convict(first.item, first.generation)
         }
+        acceptServingModel()
         guard let serving, swap == nil, mode != .stopping, now >= nextRollback,
             let complaint = serving.health.complaint(at: now)
         else { return }

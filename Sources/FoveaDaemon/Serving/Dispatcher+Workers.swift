@@ -73,9 +73,17 @@ extension Dispatcher {
 
         log.error("worker \(worker.pid) of \(generation.identifier) is lost: \(what)")
         history.note("worker lost", "worker \(worker.pid) of \(generation.identifier): \(what)")
-        generation.health.noteLoss(at: monotonicNanoseconds())
+        if countsAgainstModel(batches.first) { generation.health.noteLoss(at: monotonicNanoseconds()) }
         if let current = batches.first { suspect(current.items, what, generation) }
         queue.prepend(contentsOf: batches.dropFirst().flatMap(\.items))
+    }
+
+    /// Whether a lost worker says something of the model, rather than of an image that was tried alone, or of what a client
+    /// sent and sees fail.
+    private func countsAgainstModel(_ batch: Worker.Batch?) -> Bool {
+        guard let items = batch?.items else { return true }
+        if items.count == 1, items[0].isSuspect { return false }
+        return items.contains { if case .spool = $0.source { true } else { false } }
     }
 
     private func suspect(_ items: [Item], _ what: String, _ generation: Generation) {

@@ -3,9 +3,9 @@ import FoveaHistory
 
 /// What the daemon looks at to judge the model that serves. Times are monotonic nanoseconds.
 package struct ModelHealth {
-    /// Of images that ended a worker alone.
-    private var convictions: [Int] = []
-    /// Of lost workers.
+    /// Images that ended a worker alone, known by their content, and when they last did.
+    private var convictions: [(image: [UInt8], at: Int)] = []
+    /// Times of lost workers.
     private var losses: [Int] = []
     private var confidences = ConfidenceMeter()
     /// What the model before was used to, on the images before; nil where it had too few.
@@ -20,8 +20,9 @@ package struct ModelHealth {
 
     package mutating func noteLoss(at now: Int) { losses = losses.suffix(Self.mostLosses - 1) + [now] }
 
-    package mutating func noteConviction(at now: Int) {
-        convictions = convictions.suffix(Self.mostConvictions - 1) + [now]
+    /// - Parameter image: the digest of the image: one that comes again says nothing new of the model.
+    package mutating func noteConviction(of image: [UInt8], at now: Int) {
+        convictions = convictions.filter { $0.image != image }.suffix(Self.mostConvictions - 1) + [(image, now)]
     }
 
     package mutating func note(confidence: Float) { confidences.note(confidence) }
@@ -29,17 +30,18 @@ package struct ModelHealth {
     /// The mean of the last images; nil before there are enough of them.
     package var meanConfidence: Double? { confidences.mean }
 
+    /// Enough images have come: what changes now are the images.
+    package var isAccepted: Bool { confidences.count > ConfidenceMeter.probation }
+
     /// Why the model should go, a clause; nil while there is nothing against it.
     package func complaint(at now: Int) -> String? {
-        if (convictions.count { now - $0 < Self.hour }) >= Self.mostConvictions {
+        if (convictions.count { now - $0.at < Self.hour }) >= Self.mostConvictions {
             return "\(Self.mostConvictions) images ended its workers within an hour"
         }
         if (losses.count { now - $0 < Self.tenMinutes }) >= Self.mostLosses {
             return "it lost \(Self.mostLosses) workers within ten minutes"
         }
-        if let usualConfidence, let mean = confidences.mean, confidences.count <= ConfidenceMeter.probation,
-            mean < usualConfidence / 2
-        {
+        if let usualConfidence, let mean = confidences.mean, !isAccepted, mean < usualConfidence / 2 {
             return "its confidence collapsed: \(Units.decimals(mean, 2)) on the average of its last "
                 + "\(ConfidenceMeter.window) images, where the model before had \(Units.decimals(usualConfidence, 2))"
         }
