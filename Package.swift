@@ -135,7 +135,9 @@ tests("FoveaImageTests", ["FoveaImage", "FoveaTestKit"])
 tests(
     "FoveaNNTests", ["FoveaNN", "FoveaSystem", "CKernels", "CAllocations"], exclude: ["make_golden.py"],
     resources: [.copy("Golden")])
-tests("FoveaDataTests", ["FoveaData", "FoveaTestKit", "CAllocations"])
+tests(
+    "FoveaDataTests", ["FoveaData", "FoveaTestKit", "CAllocations"], exclude: ["make_blur_golden.py"],
+    resources: [.copy("Golden")])
 tests("FoveaModelsTests", ["FoveaModels", "FoveaTestKit"])
 tests("FoveaExchangeTests", ["FoveaExchange", "FoveaTestKit"])
 tests("FoveaPipelineTests", ["FoveaPipeline", "FoveaWorker", "FoveaTestKit"])

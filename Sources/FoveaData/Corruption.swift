@@ -4,7 +4,8 @@
 //     gaussian   standard deviation           .4  .6  .7  .8  1
 //     defocus    disk's radius, its alias     (.3, .4) (.4, .5) (.5, .6) (1, .2) (1.5, .1)
 //     motion     reach, standard deviation    (6, 1) (6, 1.5) (6, 2) (8, 2) (9, 2.5), at an angle within ±45°
-//     zoom       up to a factor of            1.05 1.10 1.15 1.20 1.25, in steps of .01, all averaged
+//     zoom       up to a factor of            1.06 1.11 1.15 1.20 1.25, in steps of .01, all averaged (the original says
+//                                             arange(1, 1.06, 0.01), and 1.06 is in it, as 1.16 is not in the third)
 //     glass      σ, greatest move, rounds     (.05, 1, 1) (.25, 1, 1) (.4, 1, 1) (.25, 1, 2) (.4, 1, 2)
 //
 // Lengths are meant for images of 32 pixels and grow with the images' sides. What is random (the angle, the glass) is drawn
@@ -22,7 +23,7 @@ package enum Corruption: String, Sendable, CaseIterable {
     private static let gaussianSigmas = [0.4, 0.6, 0.7, 0.8, 1]
     private static let defocusDisks = [(0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1)]
     private static let motions = [(6, 1), (6, 1.5), (6, 2), (8, 2), (9, 2.5)]
-    private static let zooms = [5, 10, 15, 20, 25]
+    private static let zooms = [6, 11, 15, 20, 25]
     private static let glasses = [(0.05, 1), (0.25, 1), (0.4, 1), (0.25, 2), (0.4, 2)]
 
     /// Blurs an image in place.

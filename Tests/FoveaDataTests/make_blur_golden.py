@@ -1,4 +1,4 @@
-"""Golden values for BlurGoldenTests: the five blurs of CIFAR-100-C; writes Golden/blurs.json. Not needed to run the tests.
+"""Golden values for BlurGoldenTests, the blurs of CIFAR-100-C; writes Golden/blurs.json. Not needed to run the tests.
 
     python3 make_blur_golden.py        (needs numpy and scipy; any recent version)
 
@@ -11,10 +11,10 @@ what that script calls, and not from Corruption.swift:
     Wand's motion_blur          MotionBlurImage of ImageMagick's effect.c; virtual pixels are the edge's
     scipy.ndimage.zoom          itself
 
-What the original draws at random comes from Fovea's generator, through the algorithms of Swift's standard library; a
-change in one of them shows in motion and glass. Expected values are written before the last step to bytes, in
-sixteenths, rounded down: three hexadecimal digits each, height × width × 3 of them. The first two digits are the byte
-that the original writes, for it cuts the fraction off; only ImageMagick rounds.
+What the original draws at random comes from Fovea's generator, through the algorithms of Swift's standard library as
+of Swift 6.3. The values are those before the last step to bytes, in sixteenths, rounded down: three hexadecimal digits
+each, height × width × 3 of them. The first two digits are the byte that the original writes, since it cuts fractions
+off; so does ImageMagick 6.9 when it writes the PNG that the original asks it for.
 """
 import json, math, pathlib
 import numpy as np
@@ -117,8 +117,8 @@ def motion(image, severity, index):
 
 
 def zoom(image, severity, index):
-    # arange's length is a quotient rounded up, so that it goes on to 1.06 and 1.11 at severities 1 and 2, and only to
-    # 1.15, 1.20 and 1.25 at the others. The published images are what comes of it.
+    # arange's length is a quotient of floats rounded up: at severities 1 and 2 it goes on to 1.06 and 1.11, at the
+    # others it stops at 1.15, 1.20 and 1.25. The published images are what came of it.
     factors = np.arange(1, [1.06, 1.11, 1.16, 1.21, 1.26][severity - 1], 0.01)
     x = (image / 255).astype(np.float32)
     total = x.copy()
@@ -147,15 +147,16 @@ def glass(image, severity, index):
 
 def main():
     image = picture()
+    # One index for each severity: its own angle, of either sign, and its own moves.
+    indices = [3, 6, 9, 12, 15]
     blurs = {}
     for blur in (gaussian, defocus, motion, zoom, glass):
-        # One index for each severity: its own angle and its own moves.
-        expected = [blur(image, severity, severity) for severity in range(1, 6)]
+        expected = [blur(image, severity, index) for severity, index in enumerate(indices, 1)]
         blurs[blur.__name__] = ["".join(f"{int(v * 16):03x}" for v in x.flatten()) for x in expected]
     here = pathlib.Path(__file__).parent / "Golden"
     here.mkdir(exist_ok=True)
-    golden = dict(side=side, seed=seed, image=image.tobytes().hex(), blurs=blurs)
-    (here / "blurs.json").write_text(json.dumps(golden, indent=0) + "\n")
+    golden = dict(side=side, seed=seed, indices=indices, image=image.tobytes().hex(), blurs=blurs)
+    (here / "blurs.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
 
 
 if __name__ == "__main__":
