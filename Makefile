@@ -16,6 +16,7 @@ BUILD    := $(SWIFT) build -c release
 BIN      := .build/release
 PROGRAMS := fovead fovea-worker fovea-train foveactl
 PLUGINS  := fovea-sharpen fovea-normalize fovea-classifier-net fovea-example-c
+UNITS    := fovea-retrain.service fovea-retrain.timer fovea-retrain-unfinished.service fovea-retrain-unfinished.timer
 SOURCES  := Package.swift Sources Plugins Tests Benchmarks
 
 # Debian packages: a compiler's C library headers, then the libraries that Sources/C* open the door to, then what draws the
@@ -77,7 +78,7 @@ install: build ## Install below PREFIX (default /usr/local)
 	  cp -R models/. "$$share/models/"; \
 	  install -m 644 Sources/CFoveaPlugin/include/fovea_plugin.h "$$share/fovea_plugin.h"; \
 	  units='$(DESTDIR)$(PREFIX)/lib/systemd/system'; install -d "$$units"; \
-	  for u in fovea-retrain.service fovea-retrain.timer; do \
+	  for u in $(UNITS); do \
 	    sed 's|/usr/local/bin|$(PREFIX)/bin|' etc/systemd/$$u > "$$units/$$u"; done; \
 	  sed 's|/usr/local/bin|$(PREFIX)/bin|' etc/cron.d/fovea-retrain > "$$share/fovea-retrain.cron"; \
 	  [ -e '$(DESTDIR)/etc/fovea/fovea.yaml' ] || sed -e 's|^\( *#* *\)inbox: .*|inbox: /var/lib/fovea/inbox|' \
@@ -89,8 +90,7 @@ install: build ## Install below PREFIX (default /usr/local)
 
 uninstall: ## Remove what `make install` put below PREFIX; the configuration stays
 	@rm -rf '$(DESTDIR)$(PREFIX)/lib/fovea' '$(DESTDIR)$(PREFIX)/share/fovea' \
-	  '$(DESTDIR)$(PREFIX)/lib/systemd/system/fovea-retrain.service' \
-	  '$(DESTDIR)$(PREFIX)/lib/systemd/system/fovea-retrain.timer' \
+	  $(UNITS:%='$(DESTDIR)$(PREFIX)/lib/systemd/system/%') \
 	  '$(DESTDIR)$(PREFIX)/bin/fovead' '$(DESTDIR)$(PREFIX)/bin/foveactl'
 
 bench: build ## Print images/s for decode, chain, network, daemon and training

@@ -72,6 +72,8 @@ package struct Configuration: Sendable, Equatable {
         package var fewest = 10
         /// Labels that must not get worse.
         package var protected: [String] = []
+        /// Labels of the model that need not be learnt any more.
+        package var forget: [String] = []
         /// Trained versions that are kept.
         package var keep = 5
 

@@ -46,7 +46,8 @@ package enum ConfigurationReader {
             try limits.read("memory", Units.size, into: &configuration.limits.memory)
         }
         if let retrain = try section.section(
-            "retrain", allowed: ["data", "start", "epochs", "preset", "budget", "fewest", "protected", "keep"])
+            "retrain",
+            allowed: ["data", "start", "epochs", "preset", "budget", "fewest", "protected", "forget", "keep"])
         {
             try retrain.readList("data", name, into: &configuration.retrain.data)
             try retrain.read("start", start, into: &configuration.retrain.start)
@@ -55,6 +56,7 @@ package enum ConfigurationReader {
             try retrain.read("budget", Units.duration, into: &configuration.retrain.budget)
             try retrain.read("fewest", whole(1...100_000), into: &configuration.retrain.fewest)
             try retrain.readList("protected", name, into: &configuration.retrain.protected)
+            try retrain.readList("forget", name, into: &configuration.retrain.forget)
             try retrain.read("keep", whole(1...1000), into: &configuration.retrain.keep)
         }
         return configuration

@@ -92,7 +92,7 @@ enum HuggingFace {
             "\(architecture) for \(configuration.labels.count) labels on images of \(width) × \(height) pixels, "
                 + "trained by Fovea on a CPU.", "",
         ]
-        for (part, images) in [("test", "test images"), ("dev", "development images")] {
+        for (part, images) in [("test", "test images"), ("dev", "\(configuration.heldOut) images")] {
             guard let figures = configuration.metrics?[part], let top1 = figures["top1"]?.double else { continue }
             let count = figures["images"]?.double.flatMap { Int(exactly: $0) }.map { "\($0) " } ?? ""
             lines += ["Right on \(Double((top1 * 1000).rounded()) / 10) % of \(count)\(images).", ""]

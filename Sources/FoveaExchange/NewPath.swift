@@ -6,6 +6,19 @@ import SystemPackage
 /// A file or folder that is made under a name of its own beside its place: at the place is all of it or nothing, and
 /// never over something that is there.
 package enum NewPath {
+    /// The folder that a new file or folder would be in.
+    ///
+    /// - Throws: `.notFound` where there is none.
+    @discardableResult
+    package static func existingFolder(of path: FilePath) throws(ModelError) -> FilePath {
+        let folder = path.removingLastComponent()
+        let directory = folder.isEmpty ? "." : folder
+        guard (try? Files.status(directory, followingLinks: true))?.isDirectory == true else {
+            throw ModelError(.notFound, directory.escaped, "there is no such folder to write into; make it first")
+        }
+        return directory
+    }
+
     /// Lets `fill` make a file or folder and moves it to `path`.
     ///
     /// - Throws: `.exists` where something is at `path`; then `fill` is not called, or what it made is removed again.
@@ -19,10 +32,7 @@ package enum NewPath {
         let exists = ModelError(
             .exists, path.escaped, "there is something already, and nothing is written over it; give another path")
         let folder = path.removingLastComponent()
-        let directory = folder.isEmpty ? "." : folder
-        guard (try? Files.status(directory, followingLinks: true))?.isDirectory == true else {
-            throw ModelError(.notFound, directory.escaped, "there is no such folder to write into; make it first")
-        }
+        let directory = try existingFolder(of: path)
         let temporary = folder.appending(FilePath.Component(".\(name.string).\(getpid()).tmp")!)
         if try storing({ () throws(SystemError) in try Files.statusIfPresent(path) }) != nil { throw exists }
         do throws(ModelError) {

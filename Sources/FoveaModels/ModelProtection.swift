@@ -36,6 +36,9 @@ extension ModelConfiguration {
         return try? ModelIdentifier(name: name, version: version)
     }
 
+    /// What the images are that its figures `dev` are of: such as a training chose by, or such as a retraining was judged by.
+    package var heldOut: String { training?["retraining"] == nil ? "development" : "held-back" }
+
     /// Names of the data sets that it says it was trained on, ordered.
     ///
     /// - Throws: where it says it in a form that is not understood.

@@ -88,3 +88,25 @@ package struct ImageDigests: Sendable, Equatable {
         }
     }
 }
+
+/// A digest in JSON: 16 hexadecimal digits, since other readers of JSON keep no more than 53 bits of a number.
+@propertyWrapper
+package struct Hexadecimal: Codable, Sendable, Equatable {
+    package var wrappedValue: UInt64
+
+    package init(wrappedValue: UInt64) { self.wrappedValue = wrappedValue }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        guard let value = UInt64(try container.decode(String.self), radix: 16) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not 16 hexadecimal digits")
+        }
+        wrappedValue = value
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        let digits = String(wrappedValue, radix: 16)
+        var container = encoder.singleValueContainer()
+        try container.encode(String(repeating: "0", count: 16 - digits.count) + digits)
+    }
+}

@@ -83,6 +83,7 @@ package struct RetrainingData: Sendable {
         add(corrections, to: &images, seen, judging, places)
         dataset.splits = ["train": images]
         if test.count > 0 { dataset.splits["test"] = test }
+        if !unjudged.isEmpty { notes.append("no held-back image shows \(unjudged.joined(separator: ", "))") }
     }
 
     /// Of images that the champion has never met, in 256ths: a tenth of a data set's, a fifth of the corrections.
@@ -120,8 +121,11 @@ package struct RetrainingData: Sendable {
             !(digests?.learnt.contains(ImageDigests.digest(test, $0)) ?? false)
         }
         for index in unknown { judge(test, at: index, .data) }
+        let few =
+            heldBack.isEmpty
+            ? "no image is" : heldBack.count == 1 ? "only 1 image is" : "only \(heldBack.count) images are"
         notes.append(
-            "of \(set.info.name) \(heldBack.isEmpty ? "no image is" : "only \(heldBack.count) images are") held back from the champion"
+            "of \(set.info.name) \(few) held back from the champion"
                 + (unknown.isEmpty ? ": what is forgotten of it may not be seen" : ": its test images judge as well"))
     }
 
@@ -160,7 +164,9 @@ package struct RetrainingData: Sendable {
                 problems.append(
                     CorrectionProblem(
                         path: correction.paths[0],
-                        reason: "is an image of the data that is held back to judge by: it cannot be learnt as well"))
+                        reason:
+                            "is an image of the data that is held back to judge by: it cannot be learnt as well. Where its "
+                            + "label in the data is wrong, put it right there and import the data again"))
                 uses.append(.leftOut)
                 continue
             }
@@ -197,9 +203,17 @@ package struct RetrainingData: Sendable {
     }
 
     /// Labels for which not one image judges.
-    package var unjudged: [String] {
-        let seen = Set(judged.labels)
-        return dataset.info.labels.enumerated().filter { !seen.contains(UInt16($0.offset)) }.map(\.element)
+    package var unjudged: [String] { labels(without: judged.labels) }
+
+    /// Labels of which not one image is learnt: a challenger forgets them, and nothing shows it.
+    package var untaught: [String] {
+        guard let images = dataset.splits["train"] else { return dataset.info.labels }
+        return labels(without: train.map { images.labels[$0] })
+    }
+
+    private func labels(without found: [UInt16]) -> [String] {
+        let found = Set(found)
+        return dataset.info.labels.enumerated().filter { !found.contains(UInt16($0.offset)) }.map(\.element)
     }
 
     /// The champion's labels keep their places; those of the data sets that it does not know come next, then those of

@@ -120,7 +120,7 @@ struct ModelCommand: ParsableCommand {
                 let type = description.weights.map { ", \($0.dtype)" } ?? ""
                 facts.append(["weights", Units.show(bytes: bytes) + type])
             }
-            for (part, images) in [("test", "test images"), ("dev", "development images")] {
+            for (part, images) in [("test", "test images"), ("dev", "\(description.heldOut) images")] {
                 if let figures = description.metrics?[part] {
                     facts.append(["accuracy", ModelCommand.accuracy(figures, images)])
                 }

@@ -39,8 +39,11 @@ struct RetrainCommand: ParsableCommand {
     func run() throws { try becomeTrainer("retrain", arguments) }
 }
 
-/// `help train` and `help evaluate` show what fovea-train says of itself, as `train --help` does.
+/// `help train` and the like show what fovea-train says of itself, as `train --help` does.
 func helpOfTrainer(_ arguments: [String]) throws {
+    if arguments == ["help", "model", "compare"] {
+        try becomeTrainer("compare", ["--help"], as: "foveactl model")
+    }
     guard arguments.count == 2, arguments[0] == "help", ["train", "evaluate", "retrain"].contains(arguments[1]) else {
         return
     }

@@ -142,6 +142,7 @@ extension EndToEnd {
         for line in lines {
             let correction = try JSONDecoder().decode(JSONValue.self, from: Data(line))
             #expect(correction["label"]?.string == "yellow")
+            #expect(correction["digest"]?.string?.wholeMatch(of: /[0-9a-f]{16}/) != nil, "\(correction)")
             #expect(correction["earlier"]?["model"]?.string == "tiny@1", "\(correction)")
         }
 
@@ -380,6 +381,30 @@ extension EndToEnd {
         #expect(try night.retrain("--quiet").code == 0)
     }
 
+    /// A label that only corrections have shown, and they are gone: it would be forgotten, and nothing would show it.
+    @Test func whatWouldBeForgottenIsNotTrainedAway() throws {
+        let night = try Night()
+        try night.correct(120, to: "yellow", 200, 200, 40)
+        #expect(try night.retrain("--quiet").code == 0)
+        try Files.removeTree(night.root.pushing("fix/yellow"))
+        try night.correct(120, to: "violet", 150, 40, 200)
+        for arguments in [["--quiet"], ["--dry-run"]] {
+            let refused = try Programs.run("foveactl", night.arguments(arguments))
+            #expect(refused.code == 65 && refused.error.contains("tiny@2 knows yellow"), "\(refused)")
+            #expect(refused.error.contains("corrections/yellow") && refused.error.contains("retrain.forget"))
+        }
+        #expect(try night.serving == "tiny@2")
+        let text = String(decoding: try Files.read(night.daemon.configuration), as: UTF8.self)
+        try Files.replace(
+            night.daemon.configuration, with: text.replacing("epochs: 30, ", with: "epochs: 30, forget: [yellow]").utf8)
+        let rehearsal = try night.retrain("--dry-run")
+        #expect(rehearsal.code == 0 && rehearsal.output.contains("no held-back image shows yellow"), "\(rehearsal)")
+        let outcome = try night.retrain("--quiet")
+        // Trained and judged; whether it is better is not the question here.
+        #expect([0, 10].contains(outcome.code), "\(outcome)")
+        #expect(try night.report["challengerFolder"] != nil || night.serving == "tiny@3", "\(outcome)")
+    }
+
     @Test func nothingToLearnIsSaidAtOnce() throws {
         let night = try Night()
         let outcome = try night.retrain()
@@ -393,12 +418,15 @@ extension EndToEnd {
     private static let package = FilePath(#filePath).removingLastComponent().removingLastComponent()
         .removingLastComponent()
 
-    /// Where systemd is there to say so.
-    @Test func systemdUnderstandsItsUnits() throws {
-        let analyze: FilePath = "/usr/bin/systemd-analyze"
-        guard try Files.statusIfPresent(analyze, followingLinks: true) != nil else { return }
+    private static let analyze: FilePath = "/usr/bin/systemd-analyze"
+
+    @Test(
+        .enabled("where systemd is there to say so") { try Files.statusIfPresent(analyze, followingLinks: true) != nil }
+    )
+    func systemdUnderstandsItsUnits() throws {
         let folder = try TemporaryFolder()
-        let units = try ["fovea-retrain.service", "fovea-retrain.timer"].map { name in
+        let units = try ["service", "timer"].flatMap { ["fovea-retrain.\($0)", "fovea-retrain-unfinished.\($0)"] }.map {
+            name in
             let text = String(
                 decoding: try Files.read(Self.package.appending("etc").appending("systemd").appending(name)),
                 as: UTF8.self)
@@ -409,7 +437,7 @@ extension EndToEnd {
         let said = try memoryFile("said")
         defer { try? said.close() }
         let child = try ChildProcess(
-            executable: analyze, arguments: ["verify"] + units, environment: ["PATH=/usr/bin:/bin"], output: said,
+            executable: Self.analyze, arguments: ["verify"] + units, environment: ["PATH=/usr/bin:/bin"], output: said,
             error: said)
         #expect(child.wait() == .exited(0))
         // A key that it does not know is no error to it, but is said.
@@ -461,7 +489,7 @@ extension EndToEnd {
         let outcome = try night.retrain("--no-promote")
         #expect(outcome.code == 12 || outcome.code == 10, "\(outcome)")
         #expect(
-            !outcome.error.contains("epoch 5/30") && outcome.error.contains("epoch 5/5"),
+            !outcome.error.contains("epoch 6/30") && outcome.error.contains("epoch 6/6"),
             "the preset's epochs: \(outcome)")
         let folder = try #require(try night.report["challengerFolder"]?.string)
         let model = try ModelFolder.verify(FilePath(folder)).configuration
@@ -541,7 +569,9 @@ extension EndToEnd {
     }
 
     /// What cron and systemd run, taken from the files that are installed, with what they give a command: next to nothing.
-    @Test(arguments: ["cron.d/fovea-retrain", "systemd/fovea-retrain.service"])
+    @Test(arguments: [
+        "cron.d/fovea-retrain", "systemd/fovea-retrain.service", "systemd/fovea-retrain-unfinished.service",
+    ])
     func cronAndSystemdRunIt(_ file: String) throws {
         let night = try Night()
         try night.correct(120, to: "yellow", 200, 200, 40)
@@ -549,30 +579,32 @@ extension EndToEnd {
         let lines = text.split(separator: "\n").filter { $0.contains("foveactl retrain --") && !$0.hasPrefix("#") }
         let commands: [String] =
             if file.hasPrefix("cron") {
-                // crontab(5): when, the user, the command; all of them the same one.
+                // crontab(5): when, the user, the command.
                 try lines.map {
                     String(try #require($0.wholeMatch(of: /(?:@reboot|\d+ \d+ \* \* \*) fovea (.+)/)).output.1)
                 }
             } else {
                 lines.map { String($0.split(separator: "=", maxSplits: 1)[1]) }
             }
-        let command = try #require(commands.first)
-        #expect(Set(commands) == [command])
         let program = try Programs.path("foveactl")
-        let changed = command.replacing("/usr/local/bin/foveactl", with: "foveactl")
-            .replacing("/etc/fovea/fovea.yaml", with: night.daemon.configuration.string)
-        let (output, error) = (try memoryFile("output"), try memoryFile("error"))
-        defer {
-            try? output.close()
-            try? error.close()
+        func run(_ command: String) throws -> (code: ChildProcess.Ending, said: String) {
+            let changed = command.replacing("/usr/local/bin/foveactl", with: "foveactl")
+                .replacing("/etc/fovea/fovea.yaml", with: night.daemon.configuration.string)
+            let outcome = try ChildProcess.run(
+                "/bin/sh", ["-c", changed],
+                environment: ["PATH=\(program.removingLastComponent()):/usr/bin:/bin"], limit: 600)
+            #expect(outcome.error.isEmpty, "cron would mail it")
+            return (outcome.ending, String(decoding: outcome.output, as: UTF8.self))
         }
-        let child = try ChildProcess(
-            executable: "/bin/sh", arguments: ["-c", changed],
-            environment: ["PATH=\(program.removingLastComponent()):/usr/bin:/bin"], output: output, error: error)
-        #expect(child.wait() == .exited(0))
-        let said = String(decoding: try Files.read(output, count: 1 << 16), as: UTF8.self)
-        #expect(said.contains("promoted tiny@2 over tiny@1"), "\(said)")
-        #expect(try Files.status(of: error).size == 0, "cron would mail it")
+        // After a reboot that has interrupted nothing, nothing is begun.
+        for command in commands where command.contains("--unfinished") {
+            #expect(try run(command) == (.exited(11), ""))
+        }
+        let nightly = commands.filter { !$0.contains("--unfinished") }
+        #expect(nightly.count == (file.contains("unfinished") ? 0 : 1))
+        guard let command = nightly.first else { return }
+        let (code, said) = try run(command)
+        #expect(code == .exited(0) && said.contains("promoted tiny@2 over tiny@1"), "\(said)")
         if file.hasPrefix("systemd") { #expect(said.split(separator: "\n").count == 1, "one line for the journal") }
     }
 }

@@ -18,7 +18,7 @@ package struct Correction: Codable, Sendable, Equatable {
     /// Of the file that came through the inbox, where one of them did.
     package let sha256: String
     /// `ImageDigests` of its pixels at the model's size: the same picture saved anew has the same.
-    package let digest: UInt64
+    @Hexadecimal package private(set) var digest: UInt64
     package let label: String
     /// Printable, below the folder of corrections; several where the same image lies there more than once.
     package let paths: [String]

@@ -1,5 +1,6 @@
 import ArgumentParser
 import FoveaControl
+import FoveaExchange
 import FoveaModels
 import FoveaRetraining
 import FoveaSystem
@@ -51,6 +52,8 @@ struct CompareCommand: ParsableCommand {
 
     private func compare() throws {
         let configuration = try common.load()
+        // Before all the work.
+        if let html { try NewPath.existingFolder(of: FilePath(html)) }
         let models = try [old, new].map { try ComparedModel($0, configuration) }
         let source: any ComparedImages =
             try data.map {

@@ -51,7 +51,7 @@ package struct TrainingReport: Sendable {
         }
 
         /// Such as `1,000 development images`.
-        var words: String { "\(Figures.grouped(outcomes.count)) \(part) images" }
+        var words: String { "\(Figures.grouped(outcomes.count)) \(part.rawValue) images" }
 
         func score(_ model: ModelConfiguration) -> Score {
             Score(outcomes, labels: model.labels, superclassOf: model.superclassOf)

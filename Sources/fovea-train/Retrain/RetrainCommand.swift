@@ -32,6 +32,9 @@ struct RetrainCommand: ParsableCommand {
     @Flag(help: "Give up a retraining that is unfinished, and begin anew.")
     var restart = false
 
+    @Flag(help: "Go on with a retraining that is unfinished, after a reboot for example, and begin none.")
+    var unfinished = false
+
     @Flag(help: "For cron: the report as text, and nothing at all where there is nothing new.")
     var mail = false
 
@@ -50,8 +53,13 @@ struct RetrainCommand: ParsableCommand {
                 throw ValidationError("--budget '\(budget)': a time such as 90s, 20m or 8h.")
             }
         }
-        guard !(dryRun && (noPromote || mail)) else {
-            throw ValidationError("--dry-run trains nothing: --no-promote and --mail have no meaning with it.")
+        guard !(dryRun && (noPromote || mail || restart || unfinished || budget != nil)) else {
+            throw ValidationError(
+                "--dry-run trains nothing: --no-promote, --mail, --restart, --unfinished and --budget have no meaning with it."
+            )
+        }
+        guard !(unfinished && (restart || force)) else {
+            throw ValidationError("--unfinished begins nothing: --restart and --force have no meaning with it.")
         }
     }
 

@@ -120,7 +120,7 @@ struct RetrainMaterial {
         var lines = [
             corrections,
             "settings \(settings.start.rawValue) \(settings.epochs) \(settings.preset) \(settings.budget) \(settings.fewest) "
-                + "\(settings.protected.joined(separator: "/")) \(seed)",
+                + "\(settings.protected.joined(separator: "/")) \(settings.forget.joined(separator: "/")) \(seed)",
             // What can be decoded, and how both models are judged.
             "images \(limits.file) \(limits.side) \(limits.pixels) \(limits.memory) \(configuration.tta ?? "model")",
         ]
@@ -139,6 +139,15 @@ struct RetrainMaterial {
             throw Failure.data(
                 "the data sets have not one image that \(champion.model.identifier) has not learnt, so nothing can show that a "
                     + "challenger forgets nothing: give retrain.data a data set with more images, or with test images")
+        }
+        let lost = Set(data.untaught).intersection(champion.configuration.labels)
+            .subtracting(configuration.retrain.forget).sorted()
+        guard lost.isEmpty else {
+            let names = lost.prefix(5).joined(separator: ", ") + (lost.count > 5 ? " and \(lost.count - 5) more" : "")
+            throw Failure.data(
+                "\(champion.model.identifier) knows \(names), and neither the data sets nor the corrections have an image to "
+                    + "learn that from: trained on, it would be forgotten. Put its images back into corrections/\(lost[0]), name a "
+                    + "data set that has them under retrain.data, or give it up under retrain.forget")
         }
         let labels = Set(data.dataset.info.labels)
         for label in configuration.retrain.protected {
@@ -161,10 +170,6 @@ struct RetrainMaterial {
         _ found: Found, _ data: RetrainingData, _ champion: Champion, threads: Int
     ) throws -> RetrainPlan {
         let corrections = found.corrections
-        var notes = data.notes
-        if !data.unjudged.isEmpty {
-            notes.append("no held-back image shows \(data.unjudged.joined(separator: ", "))")
-        }
         let plan = RetrainPlan(
             id: String(UInt64.random(in: .min ... .max), radix: 36), begun: .now(), champion: champion.entry,
             fingerprint: found.fingerprint, usable: found.usable,
@@ -174,7 +179,7 @@ struct RetrainMaterial {
             facts: .init(
                 images: Set(data.train).count, learntCorrections: data.learntCorrections,
                 judgingCorrections: data.judgingCorrections, relabelled: data.relabelled,
-                source: data.dataset.info.source, notes: notes),
+                source: data.dataset.info.source, notes: data.notes),
             settings: try settings(champion, data, threads: threads),
             preset: configuration.retrain.start == .scratch ? configuration.retrain.preset : nil)
         let places = Dictionary(uniqueKeysWithValues: data.dataset.info.labels.enumerated().map { ($1, UInt16($0)) })
@@ -215,9 +220,9 @@ struct RetrainMaterial {
     // MARK: - Rehearsal
 
     /// Says what would be done.
-    func rehearse(_ champion: Champion, json: Bool) throws -> RetrainOutcome {
+    func rehearse(_ champion: Champion, force: Bool, json: Bool) throws -> RetrainOutcome {
         let isUnfinished = try Files.statusIfPresent(folder.plan) != nil
-        let look = try gather(champion, force: false, writing: false)
+        let look = try gather(champion, force: force, writing: false)
         let found: Found
         switch look {
         case .some(let new): found = new

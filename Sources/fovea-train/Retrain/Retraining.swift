@@ -36,7 +36,10 @@ struct Retraining {
 
     func run() throws -> RetrainOutcome {
         let material = RetrainMaterial(configuration, folder, seed: command.seed, console: console)
-        if command.dryRun { return try material.rehearse(Champion(configuration, store), json: command.common.json) }
+        if command.dryRun {
+            return try material.rehearse(
+                Champion(configuration, store), force: command.force, json: command.common.json)
+        }
         // Where there is no model, as in a folder that is not Fovea's at all, nothing is left behind.
         if try Files.statusIfPresent(folder.path) == nil { _ = try Champion(configuration, store) }
         try Files.makeDirectories(folder.path)
@@ -54,6 +57,10 @@ struct Retraining {
         if let (plan, data) = try resumed(champion) {
             console.note("going on with the retraining of \(plan.begun)")
             return try finish(plan, data, champion)
+        }
+        if command.unfinished {
+            console.note("no retraining is unfinished")
+            return .nothingNew
         }
         switch try material.gather(champion, force: command.force) {
         case .nothingNew(let problems): return nothingNew(champion, problems)
@@ -235,7 +242,7 @@ struct Retraining {
     }
 
     /// Development images that say more of the temperature than the champion's.
-    private static let fewestForTemperature = 100
+    static let fewestForTemperature = 100
 
     private func provenance(_ plan: RetrainPlan, _ base: Champion?) throws -> [String: JSONValue] {
         var sets = plan.sources.map(\.learnt)
@@ -326,7 +333,7 @@ struct Retraining {
         } catch {
             console.alert("this retraining is missing from the log: \(error)")
         }
-        try remember(plan, outcome, challenger: stored)
+        try remember(plan, outcome, challenger: judged?.challenger)
         // Last: until it is remembered, this is where the next call finds the model that was trained.
         if stored != nil { try Files.removeTree(folder.challengers) }
         if command.common.json {
@@ -376,6 +383,7 @@ struct Retraining {
                 JSONValue.object([
                     "schema": .string("fovea.retraining/1"), "outcome": .string(RetrainOutcome.nothingNew.rawValue),
                     "champion": .string(champion.model.identifier.description),
+                    "problems": (try? JSONValue(encoding: problems)) ?? .array([]),
                 ]).text + "\n", to: 1)
         } else {
             console.note("retrain: nothing new to learn from: \(champion.model.identifier) serves on")
