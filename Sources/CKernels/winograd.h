@@ -178,35 +178,130 @@ static inline void CK(wino_g)(int a, int k, float g[8][5]) {
     }
 }
 
+/* G g of a line of three: what the matrix says, in fewer operations. */
+static inline void CK(wino_filter3)(int a, const CK(vector) g[3], CK(vector) u[6]) {
+    const CK(vector) ends = g[0] + g[2];
+    if (a == 4) {
+        u[0] = g[0];
+        u[1] = 0.5f * (ends + g[1]);
+        u[2] = 0.5f * (ends - g[1]);
+    } else if (a == 5) {
+        u[0] = 0.5f * g[0];
+        u[1] = -0.5f * (ends + g[1]);
+        u[2] = (-1 / 6.f) * (ends - g[1]);
+        u[3] = (1 / 6.f) * (g[0] + 2 * g[1] + 4 * g[2]);
+    } else {
+        const CK(vector) even = (1 / 24.f) * (g[0] + 4 * g[2]), odd = (1 / 12.f) * g[1];
+        u[0] = 0.25f * g[0];
+        u[1] = (-1 / 6.f) * (ends + g[1]);
+        u[2] = (-1 / 6.f) * (ends - g[1]);
+        u[3] = even + odd;
+        u[4] = even - odd;
+    }
+    u[a - 1] = g[2];
+}
+
+/* G g of a line of k. */
+static inline void CK(wino_filter)(int a, int k, const CK(vector) g[5], CK(vector) u[8]) {
+    if (k == 3) {
+        CK(wino_filter3)(a, g, u);
+        return;
+    }
+    float g_matrix[8][5];
+    CK(wino_g)(a, k, g_matrix);
+    for (int p = 0; p < a; p++) {
+        u[p] = g_matrix[p][0] * g[0];
+        for (int y = 1; y < k; y++) u[p] += g_matrix[p][y] * g[y];
+    }
+}
+
 /* Filters k x k x inputs x outputs -> u, for input channels [first, last): a*a right operands of inputs x outputs, packed.
  * Padding columns are written as zeros. */
 static inline void CK(wino_filters_any)(int a, int k, const float *w, int inputs, int outputs, int first, int last,
                                         float *u) {
-    float g_matrix[8][5];
-    CK(wino_g)(a, k, g_matrix);
     const ptrdiff_t wide = (outputs + CK(COLUMNS) - 1) / CK(COLUMNS) * CK(COLUMNS), plane = wide * inputs;
     for (int i = first; i < last; i++)
         for (int o = 0; o < wide; o += CK_LANES) {
-            CK(vector) half[8][5];
+            CK(vector) half[8][5], t[8];
             for (int x = 0; x < k; x++) {
                 CK(vector) g[5];
                 for (int y = 0; y < k; y++)
                     g[y] = o < outputs ? CK(load_some)(w + ((ptrdiff_t)(y * k + x) * inputs + i) * outputs + o, outputs - o)
                                        : (CK(vector)){0};
-                for (int p = 0; p < a; p++) {
-                    half[p][x] = g_matrix[p][0] * g[0];
-                    for (int y = 1; y < k; y++) half[p][x] += g_matrix[p][y] * g[y];
-                }
+                CK(wino_filter)(a, k, g, t);
+                for (int p = 0; p < a; p++) half[p][x] = t[p];
             }
             float *to = u + (ptrdiff_t)(o / CK(COLUMNS) * CK(COLUMNS)) * inputs + (ptrdiff_t)i * CK(COLUMNS) +
                         o % CK(COLUMNS);
-            for (int p = 0; p < a; p++)
-                for (int q = 0; q < a; q++, to += plane) {
-                    CK(vector) sum = g_matrix[q][0] * half[p][0];
-                    for (int x = 1; x < k; x++) sum += g_matrix[q][x] * half[p][x];
-                    CK(store)(to, sum);
-                }
+            for (int p = 0; p < a; p++) {
+                CK(wino_filter)(a, k, half[p], t);
+                for (int q = 0; q < a; q++, to += plane) CK(store)(to, t[q]);
+            }
         }
+}
+
+/* 3 x 3 x inputs x outputs -> a vector of outputs behind the other, of each the nine numbers of every input: one stream, as
+ * CK(wino_single) reads it. For vectors of outputs [first, last). */
+static void CK(wino_gather)(const float *w, int inputs, int outputs, int first, int last, float *packed) {
+    for (int o = first * CK_LANES; o < last * CK_LANES; o += CK_LANES)
+        for (int i = 0; i < inputs; i++)
+            for (int tap = 0; tap < 9; tap++)
+                CK(store)(packed + ((ptrdiff_t)o * inputs + i * CK_LANES) * 9 + tap * CK_LANES,
+                          CK(load_some)(w + ((ptrdiff_t)tap * inputs + i) * outputs + o, outputs - o));
+}
+
+/* The products of a single tile with 3 x 3 filters that are transformed where they are used: 9 numbers a pair of channels are
+ * read instead of a*a, which is what the time goes into when an image comes alone. The bits are those of CK(wino_filters) and
+ * CK(product): the same steps in the same order. */
+static inline __attribute__((always_inline)) void CK(wino_single_any)(int a, const float *packed, int inputs, int outputs,
+                                                                      int first, int last, const float *v, float *products) {
+    /* Transformed at once, so that a line of sums stays in registers; and read so long before they are needed. */
+    enum { INPUTS = 8, AHEAD = 32 };
+    for (int o = first * CK_LANES; o < last * CK_LANES; o += CK_LANES) {
+        const float *from = packed + (ptrdiff_t)o * inputs * 9;
+        CK(vector) total[36], sum[36];
+        for (int start = 0; start < inputs; start += CK(STEPS)) {
+            const int end = CK(least)(start + CK(STEPS), inputs);
+            for (int point = 0; point < a * a; point++) sum[point] = (CK(vector)){0};
+            for (int i = start; i < end; i += INPUTS) {
+                const int n = CK(least)(INPUTS, end - i);
+                CK(vector) half[INPUTS][6][3], t[6];
+                for (int r = 0; r < n; r++, from += 9 * CK_LANES) {
+                    _Pragma("clang loop unroll(full)") for (int tap = 0; tap < 9; tap++)
+                        __builtin_prefetch(from + (AHEAD * 9 + tap) * CK_LANES);
+                    _Pragma("clang loop unroll(full)") for (int x = 0; x < 3; x++) {
+                        const CK(vector) g[3] = {CK(load)(from + x * CK_LANES), CK(load)(from + (3 + x) * CK_LANES),
+                                                 CK(load)(from + (6 + x) * CK_LANES)};
+                        CK(wino_filter3)(a, g, t);
+                        _Pragma("clang loop unroll(full)") for (int p = 0; p < a; p++) half[r][p][x] = t[p];
+                    }
+                }
+                _Pragma("clang loop unroll(full)") for (int p = 0; p < a; p++) {
+                    CK(vector) line[6];
+                    _Pragma("clang loop unroll(full)") for (int q = 0; q < a; q++) line[q] = sum[p * a + q];
+                    for (int r = 0; r < n; r++) {
+                        CK(wino_filter3)(a, half[r][p], t);
+                        _Pragma("clang loop unroll(full)") for (int q = 0; q < a; q++) {
+                            const float value = v[(ptrdiff_t)(p * a + q) * inputs + i + r];
+                            line[q] += value * t[q];
+                        }
+                    }
+                    _Pragma("clang loop unroll(full)") for (int q = 0; q < a; q++) sum[p * a + q] = line[q];
+                }
+            }
+            for (int point = 0; point < a * a; point++)
+                total[point] = start > 0 ? total[point] + sum[point] : sum[point];
+        }
+        for (int point = 0; point < a * a; point++)
+            CK(store_some)(products + (ptrdiff_t)point * outputs + o, total[point], outputs - o);
+    }
+}
+
+static void CK(wino_single)(const float *packed, int m, int inputs, int outputs, int first, int last, const float *v,
+                            float *products) {
+    if (m == 4) CK(wino_single_any)(6, packed, inputs, outputs, first, last, v, products);
+    else if (m == 3) CK(wino_single_any)(5, packed, inputs, outputs, first, last, v, products);
+    else CK(wino_single_any)(4, packed, inputs, outputs, first, last, v, products);
 }
 
 /* du, a*a times inputs x wide, -> gradient of the filters, for input channels [first, last). */

@@ -165,6 +165,13 @@ typedef struct {
     /* Winograd's filters k x k x inputs x outputs, for input channels [first, last), to a*a packed right operands. */ \
     X(void, wino_filters, (const float *w, int m, int k, int inputs, int outputs, int first, int last, float *u),      \
       (w, m, k, inputs, outputs, first, last, u))                                                                      \
+    /* 3 x 3 filters as wino_single reads them: vectors (ck_columns() / 2) of outputs [first, last).  */              \
+    X(void, wino_gather, (const float *w, int inputs, int outputs, int first, int last, float *packed),                \
+      (w, inputs, outputs, first, last, packed))                                                                       \
+    /* The a*a products of a single tile v with them, for the same: as by wino_filters and product. */                 \
+    X(void, wino_single,                                                                                               \
+      (const float *packed, int m, int inputs, int outputs, int first, int last, const float *v, float *products),     \
+      (packed, m, inputs, outputs, first, last, v, products))                                                          \
     /* The other way for gradients: du is a*a times inputs x outputs, rounded up to whole panels. */                   \
     X(void, wino_filters_back, (const float *du, int m, int k, int inputs, int outputs, int first, int last, float *dw),\
       (du, m, k, inputs, outputs, first, last, dw))                                                                    \

@@ -8,6 +8,9 @@ import CKernels
 ///   x ──tiles──▶ v [a² × tiles × I]  ·  u [a² × I × O]  =  products [a² × tiles × O] ──pixels──▶ y        a = m + k − 1
 /// ```
 ///
+/// A single tile, where an image comes alone and its map is small, reads the filters untransformed and transforms them on the
+/// way (`ck_wino_single`), with the same bits: the time goes into reading.
+///
 /// A thread takes blocks of tiles, so few that they stay in cache, through all three steps. A tile's result does not
 /// depend on the tiles around it, hence an image's not on its batch. Backward-data is the same with rotated filters, and
 /// with tiles of its own where the maps have different sizes. Backward-filters, du = Σ vᵀ · A dy Aᵀ, first transforms a
@@ -52,13 +55,14 @@ final class WinogradConvolution: ConvolutionAlgorithm {
 
         /// In training the one with the fewest multiplications; of equal ones the larger tiles. In inference one image
         /// may be all there is: reading a transformed filter from memory costs about as much as ten multiplications,
-        /// which so many images share.
+        /// which so many images share; less where `ck_wino_single` reads it as it is.
         static func best(_ shape: ConvolutionShape, _ mode: Mode) -> Tiling? {
             let sides = [2: [4, 3], 3: [4, 3, 2], 5: [4, 2]][shape.kernel] ?? []
-            let reading = mode == .inference ? 4 : 0
-            return sides.map { Tiling(shape, m: $0) }.min {
-                $0.points * ($0.tiles + reading) < $1.points * ($1.tiles + reading)
+            func cost(_ tiling: Tiling) -> Int {
+                guard mode == .inference else { return tiling.work }
+                return tiling.work + tiling.points * (shape.kernel == 3 && tiling.tiles == 1 ? 2 : 4)
             }
+            return sides.map { Tiling(shape, m: $0) }.min { cost($0) < cost($1) }
         }
 
         /// Tiles of a block: all of it in the second-level cache; where there are so many channels that the filters are
@@ -79,19 +83,31 @@ final class WinogradConvolution: ConvolutionAlgorithm {
     init(_ shape: ConvolutionShape, mode: Mode) {
         self.shape = shape
         forth = Tiling.best(shape, mode)!
+        hasSingle =
+            mode == .inference && shape.kernel == 3 && forth.tiles == 1
+            && forth.points * shape.filters > 9 << 18
         back = Tiling.best(shape.backward, mode)!
     }
 
     /// Tiles that a thread transforms at once for backward-filters.
     private var gradientBlock: Int { max(96, forth.block(shape)) }
     private var transformed: Int { forth.points * shape.inputs * Panels.right(shape.outputs) }
+    /// In inference, where a tile is all that an image has and its filters are too large for the caches.
+    private let hasSingle: Bool
+    /// The filters as `ck_wino_single` reads them.
+    private var gathered: Floats { own! + transformed }
+    private static var lanes: Int { Panels.right(1) / 2 }
+    private var vectors: Int { (shape.outputs + Self.lanes - 1) / Self.lanes }
     private var rotated: Floats { own! + transformed }
     private var transformedRotated: Floats { own! + transformed + shape.filters }
 
     func needs(mode: Mode) -> LayerNeeds {
         let channels = shape.inputs + shape.outputs
         let forward = forth.points * forth.block(shape) * channels
-        guard mode == .training else { return LayerNeeds(own: transformed, scratch: forward) }
+        guard mode == .training else {
+            let single = hasSingle ? 9 * shape.inputs * vectors * Self.lanes : 0
+            return LayerNeeds(own: transformed + single, scratch: forward)
+        }
         let gradient = forth.points * gradientBlock * (Panels.left(shape.inputs) + Panels.right(shape.outputs))
         return LayerNeeds(
             own: transformed + shape.filters + back.points * shape.outputs * Panels.right(shape.inputs),
@@ -109,6 +125,12 @@ final class WinogradConvolution: ConvolutionAlgorithm {
         pool.split(s.inputs) { _, range in
             ck_wino_filters(
                 filters, Int32(forth.m), k, inputs, outputs, Int32(range.lowerBound), Int32(range.upperBound), own)
+        }
+        if hasSingle {
+            pool.split(vectors) { _, range in
+                ck_wino_gather(
+                    filters, inputs, outputs, Int32(range.lowerBound), Int32(range.upperBound), gathered)
+            }
         }
         guard mode == .training else { return }
         pool.split(s.kernel * s.kernel) { _, range in
@@ -136,6 +158,17 @@ final class WinogradConvolution: ConvolutionAlgorithm {
                     Int32(present), Int32(outputs), Int32(inputs), v + point * present * inputs, inputs,
                     u + point * plane, v + present * (points * inputs + point * outputs), outputs, 0)
             }
+        }
+        if total == 1 && hasSingle {
+            let v = pass.scratch[0]
+            var (source, target) = (tiling.source, tiling.target)
+            ck_wino_tiles(x, &source, 0, 1, 1, 0, v)
+            pass.pool.split(vectors) { _, range in
+                ck_wino_single(
+                    gathered, Int32(tiling.m), Int32(inputs), Int32(outputs), Int32(range.lowerBound),
+                    Int32(range.upperBound), v, v + points * inputs)
+            }
+            return ck_wino_pixels(v + points * inputs, &target, 0, 1, 1, epilogue, y)
         }
         // So few tiles that each thread would read all of u for a handful: the threads share out the points instead.
         if pass.pool.threads > 1 && total <= block {
