@@ -381,6 +381,38 @@ extension EndToEnd {
         #expect(try night.retrain("--quiet").code == 0)
     }
 
+    /// The daemon classifies throughout, by the champion and then by the challenger, and loses nothing.
+    @Test func imagesKeepFlowingWhileItRetrains() throws {
+        let night = try Night(starting: true)
+        let daemon = night.daemon
+        try night.correct(120, to: "yellow", 200, 200, 40)
+        let images = daemon.fixture.images
+        var dropped = 0
+        func drop() throws {
+            let image = images[dropped % images.count]
+            try daemon.drop(FilePath("flow/\(dropped).png"), image.bytes)
+            dropped += 1
+            usleep(20_000)
+        }
+        let retraining = try ChildProcess(
+            executable: try Programs.path("foveactl"), arguments: night.arguments(["--quiet"]),
+            environment: ["PATH=/usr/bin:/bin"])
+        var ending: ChildProcess.Ending?
+        while ending == nil {
+            try drop()
+            ending = retraining.endingIfEnded()
+        }
+        #expect(ending == .exited(0))
+        for _ in 0..<20 { try drop() }
+        try daemon.waitForDocuments(dropped)
+        #expect(try daemon.failures.isEmpty)
+        let results = try daemon.results
+        #expect(Set(results.map(\.record.file)).count == dropped && results.count == dropped)
+        let versions = Dictionary(grouping: results, by: \.record.model.version).mapValues(\.count)
+        #expect(Set(versions.keys) == ["1", "2"] && versions["2"] ?? 0 >= 20, "\(versions)")
+        try daemon.stop()
+    }
+
     /// A label that only corrections have shown, and they are gone: it would be forgotten, and nothing would show it.
     @Test func whatWouldBeForgottenIsNotTrainedAway() throws {
         let night = try Night()

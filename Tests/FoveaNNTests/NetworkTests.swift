@@ -203,6 +203,15 @@ import Testing
         NetworkDefinition(
             architecture: "resnet9", classes: 10,
             settings: .object(["channels": .array([.int(16), .int(20), .int(33), .int(40)])])),
+        // So many filters in maps of one tile that an image alone goes another way: `ck_wino_single`.
+        NetworkDefinition(
+            architecture: "foveanet", classes: 10,
+            settings: .object([
+                "widths": .array([.int(16), .int(24), .int(130)]), "middles": .array([.int(16), .int(20), .int(100)]),
+            ])),
+        NetworkDefinition(
+            architecture: "resnet9", classes: 10,
+            settings: .object(["channels": .array([.int(8), .int(16), .int(20), .int(100)])])),
     ]
 
     /// The invariant of serving: an image's scores have the same bits in any batch, at any place.
