@@ -12,23 +12,20 @@ enum SeedAugmentation {
         _ source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>, height: Int, width: Int,
         scratch: Scratch, using random: inout some RandomNumberGenerator
     ) {
-        target.update(from: source, count: height * width * 3)
+        let count = height * width * 3
+        target.update(from: source, count: count)
         var steps: InlineArray = [Step.crop, .flip, .dropout]
         for i in 0..<2 { steps.swapAt(i, i + Int.random(in: 0..<3 - i, using: &random)) }
         for i in 0..<Int.random(in: 0...3, using: &random) {
             switch steps[i] {
             case .crop: crop(target, height: height, width: width, scratch: scratch, using: &random)
-            case .flip: if Bool.random(using: &random) { flip(target, height: height, width: width) }
+            case .flip:
+                guard Bool.random(using: &random) else { continue }
+                let copy = scratch.take(count, of: UInt8.self).baseAddress!
+                copy.update(from: target, count: count)
+                Augmentation.Change(mirrored: true, dx: 0, dy: 0)
+                    .apply(copy, to: target, height: height, width: width, scratch: scratch)
             case .dropout: dropOut(target, height: height, width: width, scratch: scratch, using: &random)
-            }
-        }
-    }
-
-    private static func flip(_ pixels: UnsafeMutablePointer<UInt8>, height: Int, width: Int) {
-        for y in 0..<height {
-            let row = pixels + y * width * 3
-            for x in 0..<width / 2 {
-                for c in 0..<3 { swap(&row[x * 3 + c], &row[(width - 1 - x) * 3 + c]) }
             }
         }
     }

@@ -37,7 +37,9 @@ extension ModelConfiguration {
     }
 
     /// What the images are that its figures `dev` are of: such as a training chose by, or such as a retraining was judged by.
-    package var heldOut: String { training?["retraining"] == nil ? "development" : "held-back" }
+    package var heldOut: String { isRetrained ? "held-back" : "development" }
+
+    package var isRetrained: Bool { training?["retraining"] != nil }
 
     /// Names of the data sets that it says it was trained on, ordered.
     ///

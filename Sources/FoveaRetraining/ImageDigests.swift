@@ -105,8 +105,7 @@ package struct Hexadecimal: Codable, Sendable, Equatable {
     }
 
     package func encode(to encoder: any Encoder) throws {
-        let digits = String(wrappedValue, radix: 16)
         var container = encoder.singleValueContainer()
-        try container.encode(String(repeating: "0", count: 16 - digits.count) + digits)
+        try container.encode(withUnsafeBytes(of: wrappedValue.bigEndian) { hexadecimal($0) })
     }
 }

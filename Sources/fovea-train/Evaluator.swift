@@ -20,6 +20,8 @@ final class Evaluator {
     let batch: Int
     let console: Console
     private var workers: [Worker] = []
+    /// Bytes of each, by the first.
+    private var each = 0
 
     init(
         configuration: ModelConfiguration, folder: FilePath, search: PluginSearch, threads: Int, batch: Int,
@@ -39,7 +41,6 @@ final class Evaluator {
             try chain.warmUp()
             return Worker(chain: chain)
         }
-        var each = 0
         if workers.isEmpty {
             let before = residentMemory(of: getpid())
             workers.append(try worker())

@@ -135,9 +135,13 @@ struct TrainingRun {
 
     // MARK: - The checkpoint
 
-    private var lockFile: FilePath {
-        plan.checkpoint.removingLastComponent().appending(".\(plan.checkpoint.lastComponent?.string ?? "").lock")
+    /// A hidden name beside the checkpoint, which only one training has.
+    private func sibling(_ suffix: String) -> FilePath {
+        plan.checkpoint.removingLastComponent().appending(
+            ".\(plan.checkpoint.lastComponent?.string ?? "").\(suffix)")
     }
+
+    private var lockFile: FilePath { sibling("lock") }
 
     private func save(_ trainer: Trainer) throws {
         try Files.replace(plan.checkpoint, with: try trainer.checkpoint())
@@ -290,9 +294,7 @@ struct TrainingRun {
         .at(temperature: trained.temperature)
 
         // The classifier reads a folder: the weights are measured as they will be read, not as they were trained.
-        // Beside the checkpoint, which only one training has.
-        let folder = plan.checkpoint.removingLastComponent().appending(
-            ".\(plan.checkpoint.lastComponent?.string ?? "").model")
+        let folder = sibling("model")
         try Files.removeTree(folder)  // of a training that was killed here
         try Files.makeDirectory(folder)
         defer { try? Files.removeTree(folder) }

@@ -165,7 +165,7 @@ typedef struct {
     /* Winograd's filters k x k x inputs x outputs, for input channels [first, last), to a*a packed right operands. */ \
     X(void, wino_filters, (const float *w, int m, int k, int inputs, int outputs, int first, int last, float *u),      \
       (w, m, k, inputs, outputs, first, last, u))                                                                      \
-    /* 3 x 3 filters as wino_single reads them: vectors (ck_columns() / 2) of outputs [first, last).  */              \
+    /* 3 x 3 filters as wino_single reads them: vectors (ck_columns() / 2) of outputs [first, last). */                \
     X(void, wino_gather, (const float *w, int inputs, int outputs, int first, int last, float *packed),                \
       (w, inputs, outputs, first, last, packed))                                                                       \
     /* The a*a products of a single tile v with them, for the same: as by wino_filters and product. */                 \

@@ -5,9 +5,10 @@
 //                                            └─ a minute without ─▶ failed/, the image seems to be at fault;
 //                                                                   back from there where a rollback comes later
 //
-// One image that ends workers says little about the model, however often it comes: it may be the image. Two say enough, for
-// going back costs nothing but the new model. A week after its swap a model has shown what it can do, and images are what is at fault. Who was
-// left is not gone back to: not by the daemon after a person went back, and not at all after the daemon did.
+// One image that ends workers says little about the model, however often it comes: it may be the image. Two say enough,
+// for going back costs nothing but the new model. A week after its swap a model has shown what it can do, and images are
+// what is at fault. Who was left is not gone back to: not by the daemon after a person went back, and not at all after
+// the daemon did.
 
 import FoveaControl
 import FoveaModels
@@ -50,7 +51,7 @@ extension Dispatcher {
     }
 
     /// The model has shown what it can do: so it stays, whatever images a later run of the daemon sees.
-    func acceptServingModel() {
+    private func acceptServingModel() {
         guard let serving, serving.health.isAccepted, serving.health.usualConfidence != nil else { return }
         serving.health.usualConfidence = nil
         guard let active = try? ActiveModel.read(configuration.activeFile),

@@ -37,6 +37,8 @@ final class WinogradConvolution: ConvolutionAlgorithm {
         var points: Int { side * side }
         /// Tiles of an image.
         var tiles: Int { down * across }
+        /// Where it is all of an image, and `ck_wino_single` can take it.
+        var isSingle: Bool { tiles == 1 && source.k == 3 }
         /// Multiplications for one pair of channels.
         var work: Int { points * tiles }
 
@@ -60,7 +62,7 @@ final class WinogradConvolution: ConvolutionAlgorithm {
             let sides = [2: [4, 3], 3: [4, 3, 2], 5: [4, 2]][shape.kernel] ?? []
             func cost(_ tiling: Tiling) -> Int {
                 guard mode == .inference else { return tiling.work }
-                return tiling.work + tiling.points * (shape.kernel == 3 && tiling.tiles == 1 ? 2 : 4)
+                return tiling.work + tiling.points * (tiling.isSingle ? 2 : 4)
             }
             return sides.map { Tiling(shape, m: $0) }.min { cost($0) < cost($1) }
         }
@@ -84,14 +86,15 @@ final class WinogradConvolution: ConvolutionAlgorithm {
         self.shape = shape
         forth = Tiling.best(shape, mode)!
         hasSingle =
-            mode == .inference && shape.kernel == 3 && forth.tiles == 1
-            && forth.points * shape.filters > 9 << 18
+            mode == .inference && forth.isSingle && forth.points * shape.inputs * shape.outputs > Self.cached
         back = Tiling.best(shape.backward, mode)!
     }
 
     /// Tiles that a thread transforms at once for backward-filters.
     private var gradientBlock: Int { max(96, forth.block(shape)) }
     private var transformed: Int { forth.points * shape.inputs * Panels.right(shape.outputs) }
+    /// Floats of transformed filters that stay in the caches: a mebibyte.
+    private static let cached = 1 << 18
     /// In inference, where a tile is all that an image has and its filters are too large for the caches.
     private let hasSingle: Bool
     /// The filters as `ck_wino_single` reads them.

@@ -54,14 +54,14 @@ package struct ModelCard: Sendable {
     private static func data(_ report: TrainingReport) -> [String] {
         let name = report.configuration.training?["data"]?["name"]?.string.map(Markdown.text) ?? "unnamed"
         let development = report.configuration.training?["data"]?["development"]?.double.map { Int($0) } ?? 0
-        let isRetrained = report.configuration.training?["retraining"] != nil
         let fitted = development >= Retraining.fewestForTemperature
         let calibration =
             fitted
             ? "confidences were calibrated on them"
             : "they are too few to calibrate confidences, which is done as for the champion"
         let purpose =
-            isRetrained ? "\(calibration), and the last epoch's weights are kept" : "the kept epoch was chosen on them"
+            report.configuration.isRetrained
+            ? "\(calibration), and the last epoch's weights are kept" : "the kept epoch was chosen on them"
         let held =
             development > 0
             ? "\(Figures.grouped(development)) more were held out as development images: \(purpose)."

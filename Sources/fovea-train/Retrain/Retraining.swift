@@ -58,10 +58,7 @@ struct Retraining {
             console.note("going on with the retraining of \(plan.begun)")
             return try finish(plan, data, champion)
         }
-        if command.unfinished {
-            console.note("no retraining is unfinished")
-            return .nothingNew
-        }
+        if command.unfinished { return nothingNew(champion, [], "no retraining is unfinished") }
         switch try material.gather(champion, force: command.force) {
         case .nothingNew(let problems): return nothingNew(champion, problems)
         case .some(let found):
@@ -376,7 +373,9 @@ struct Retraining {
         }
     }
 
-    private func nothingNew(_ champion: Champion, _ problems: [CorrectionProblem]) -> RetrainOutcome {
+    private func nothingNew(
+        _ champion: Champion, _ problems: [CorrectionProblem], _ reason: String = "nothing new to learn from"
+    ) -> RetrainOutcome {
         for problem in problems { console.alert("not learnt from: \(problem.path): \(problem.reason)") }
         if command.common.json {
             Console.write(
@@ -386,7 +385,7 @@ struct Retraining {
                     "problems": (try? JSONValue(encoding: problems)) ?? .array([]),
                 ]).text + "\n", to: 1)
         } else {
-            console.note("retrain: nothing new to learn from: \(champion.model.identifier) serves on")
+            console.note("retrain: \(reason): \(champion.model.identifier) serves on")
         }
         return .nothingNew
     }
