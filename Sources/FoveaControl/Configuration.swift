@@ -140,6 +140,14 @@ package struct Configuration: Sendable, Equatable {
         return (configuration, file)
     }
 
+    /// The daemon's socket, where something goes before the configuration's: `--socket`, else the variable `FOVEA_SOCKET`,
+    /// unless a file was named with `--config`.
+    package static func socket(option: FilePath?, named file: FilePath?) -> FilePath? {
+        if let option { return option }
+        guard file == nil, let variable = getenv("FOVEA_SOCKET"), variable.pointee != 0 else { return nil }
+        return FilePath(platformString: variable)
+    }
+
     /// What to tell people where `load` has found no file.
     package static var absence: String {
         "There is neither \(searched.map(\.string).joined(separator: " nor ")): using the defaults in "

@@ -14,7 +14,11 @@ struct CommonOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The state folder, instead of the configuration's.", valueName: "folder"))
     var state: String?
 
-    @Option(help: ArgumentHelp("Accepted for all verbs; training and evaluating need no daemon.", visibility: .hidden))
+    @Option(
+        help: ArgumentHelp(
+            "The daemon's socket, which `retrain` asks to swap: else that of --config, else FOVEA_SOCKET, else the "
+                + "configuration's.",
+            valueName: "path"))
     var socket: String?
 
     @Flag(help: "Print the result as JSON.")
@@ -26,6 +30,9 @@ struct CommonOptions: ParsableArguments {
     /// The configuration with the options applied.
     func load() throws -> Configuration {
         var (configuration, file) = try Configuration.load(config.map { FilePath($0) })
+        if let socket = Configuration.socket(option: socket.map { FilePath($0) }, named: config.map { FilePath($0) }) {
+            configuration.socket = socket
+        }
         if let state {
             configuration.state = FilePath(state)
         } else if file == nil {

@@ -56,12 +56,9 @@ struct CommonOptions: ParsableArguments {
         ControlClient(socket: try socketPath(), timeout: timeout)
     }
 
-    /// What stands on the command line goes before the environment, and that before the file that is found by itself.
+    /// The configuration is read only where nothing goes before it.
     func socketPath() throws -> FilePath {
-        if let socket { return socket.path }
-        if config != nil { return try configuration().socket }
-        if let variable = getenv("FOVEA_SOCKET"), variable.pointee != 0 { return FilePath(platformString: variable) }
-        return try configuration().socket
+        try Configuration.socket(option: socket?.path, named: config?.path) ?? configuration().socket
     }
 
     /// A message for a person, unless they asked for quiet.
