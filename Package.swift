@@ -43,7 +43,7 @@ package.targets += [
 package.targets += [
     .target(name: "FoveaSystem", dependencies: ["CLinux", "CCrypto", systemPackage]),
     .target(name: "FoveaImage", dependencies: ["CPNG", "CJPEG", "CKernels"]),
-    .target(name: "FoveaNN", dependencies: ["CKernels", "FoveaSystem"]),
+    .target(name: "FoveaNN", dependencies: ["CKernels", "FoveaSystem", systemPackage]),
     .target(name: "FoveaModels", dependencies: ["FoveaSystem"]),
     .target(name: "FoveaData", dependencies: ["FoveaSystem", "FoveaImage", "FoveaModels", "CArchive", "CHTTP"]),
     .target(name: "FoveaExchange", dependencies: ["FoveaSystem", "FoveaModels", "CArchive"]),

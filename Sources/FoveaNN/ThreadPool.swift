@@ -1,6 +1,8 @@
 import CKernels
+import FoveaSystem
 import Glibc
 import Synchronization
+import SystemPackage
 
 /// The engine's own threads.
 ///
@@ -37,7 +39,8 @@ package final class ThreadPool: @unchecked Sendable {
     }
     private typealias State = Unmanaged<ThreadPool>
 
-    package init(threads: Int) {
+    /// - Throws: `SystemError` where the system gives no more threads.
+    package init(threads: Int) throws(SystemError) {
         precondition(threads > 0, "a thread pool needs a thread")
         self.threads = threads
         pthread_mutex_init(mutex, nil)
@@ -48,7 +51,10 @@ package final class ThreadPool: @unchecked Sendable {
             // Unretained: the threads end in deinit, before the pool goes.
             let start = Unmanaged.passRetained(Start(Unmanaged.passUnretained(self), index))
             let code = pthread_create(&handle, nil, threadMain, start.toOpaque())
-            precondition(code == 0, "pthread_create failed with \(code)")
+            guard code == 0 else {
+                start.release()
+                throw SystemError("pthread_create", "thread \(index + 1) of \(threads)", errno: Errno(rawValue: code))
+            }
             handles.append(handle)
         }
     }

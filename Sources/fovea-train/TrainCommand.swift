@@ -49,7 +49,10 @@ struct TrainCommand: ParsableCommand {
             "Images in a step, otherwise 128, or fewer where an epoch would have less than 8 steps.", valueName: "n"))
     var batch: Int?
 
-    @Option(help: ArgumentHelp("adam, sgd (Nesterov), or muon for the filters of convolutions.", valueName: "name"))
+    @Option(
+        help: ArgumentHelp(
+            "adam, sgd (Nesterov), or muon for the filters of convolutions; another than the preset's brings its own "
+                + "learning rate, weight decay and clipping.", valueName: "name"))
     var optimizer: TrainingSettings.OptimizerKind?
 
     @Option(help: ArgumentHelp("The largest learning rate, otherwise 0.001 with adam and 0.05.", valueName: "x"))
@@ -195,6 +198,7 @@ struct TrainCommand: ParsableCommand {
         _ = try budgetSeconds
         _ = try checkpointSeconds
         guard development ?? 0 >= 0 else { throw ValidationError("--development must not be negative.") }
+        try Self.check(seed: seed)
         guard (0...1024).contains(threads) else { throw ValidationError("--threads must be from 0 to 1024.") }
         guard settings.patience == 0 || development != 0 else {
             throw ValidationError("--patience needs development images: --development above 0.")
@@ -241,6 +245,11 @@ struct TrainCommand: ParsableCommand {
             ? "augment" : setting.map { $0.isUppercase ? "-\($0.lowercased())" : "\($0)" }.joined()
     }
 
+    /// It stands in files of JSON, whose integers are signed.
+    static func check(seed: UInt64) throws {
+        guard seed <= Int64.max else { throw ValidationError("--seed must be at most \(Int64.max).") }
+    }
+
     /// - Parameters:
     ///   - images: that are trained on.
     ///   - budgeted: the epochs that fit the budget.
@@ -249,7 +258,14 @@ struct TrainCommand: ParsableCommand {
         let targeted = target.flatMap { target in chosen?.reaches.first { 100 * $0.top1 >= target }?.epochs }
         settings.epochs = epochs ?? budgeted ?? targeted ?? settings.epochs
         settings.batch = batch ?? min(settings.batch, max(16, images / 8))
-        settings.optimizer = optimizer ?? settings.optimizer
+        if let optimizer, optimizer != settings.optimizer {
+            // The preset's rates are its optimizer's and would be far from right for another.
+            let usual = Self.defaults(optimizer)
+            (settings.optimizer, settings.learningRate, settings.momentum) = (
+                optimizer, usual.learningRate, usual.momentum
+            )
+            (settings.weightDecay, settings.clip) = (usual.weightDecay, usual.clip)
+        }
         settings.learningRate = learningRate ?? settings.learningRate
         settings.momentum = momentum ?? settings.momentum
         settings.muonLearningRate = muonLearningRate ?? settings.muonLearningRate
@@ -288,7 +304,7 @@ struct TrainCommand: ParsableCommand {
         return settings
     }
 
-    /// Without a preset. Adam's weight decay is decoupled and multiplied by its small learning rate; the others add it to
+    /// Without a preset, or where its optimizer is not taken. Adam's weight decay is decoupled and multiplied by its small learning rate; the others add it to
     /// the gradient.
     private static func defaults(_ optimizer: TrainingSettings.OptimizerKind) -> TrainingSettings {
         var settings = TrainingSettings()

@@ -17,7 +17,7 @@ final class TrainingProgress {
     init(_ console: Console, settings: TrainingSettings, images: Int) {
         self.console = console
         self.settings = settings
-        perEpoch = max(1, images / settings.batch) * settings.batch
+        perEpoch = settings.stepsPerEpoch(images: images) * settings.batch
     }
 
     func step(_ report: StepReport) {

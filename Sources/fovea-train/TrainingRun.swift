@@ -45,18 +45,23 @@ struct TrainingRun {
             try? Files.unlink(lockFile)
             try? lock.close()
         }
+        try removeUnfinished()
         try spareUnfinished()
 
         let trained = try train(since: begin)
-        let model: ModelStore.Model
+        let model = try keepingCheckpoint { try storeModel(trained) }
+        try? Files.unlink(plan.checkpoint)
+        return model
+    }
+
+    /// What comes after the last step can be done again.
+    private func keepingCheckpoint<T>(_ body: () throws -> T) throws -> T {
         do {
-            model = try storeModel(trained)
+            return try body()
         } catch {
             console.alert("the training is finished but its model is not stored; \(plan.goOn)")
             throw error
         }
-        try? Files.unlink(plan.checkpoint)
-        return model
     }
 
     /// What a training comes to, without the memory that it took: measuring needs some of its own.
@@ -68,9 +73,9 @@ struct TrainingRun {
     }
 
     private mutating func train(since begin: ContinuousClock.Instant) throws -> Trained {
-        // Of the raw and the filtered images, and of what the trainer needs; by the parameters.
+        // Of the images, and of what the trainer needs; by the parameters.
         let beside = { [plan, settings, pixels] parameters in
-            2 * pixels + Trainer.bytes(beside: plan.network, parameters: parameters, settings: settings)
+            pixels + Trainer.bytes(beside: plan.network, parameters: parameters, settings: settings)
         }
         let network = try Network(
             plan.network, maxBatch: settings.batch, mode: .training, threads: settings.threads, beside: beside)
@@ -80,7 +85,8 @@ struct TrainingRun {
             settings = try budget.settings(try epochs(within: budget, network, training, resumed))
         }
         let trainer = try Trainer(
-            network, settings: settings, superclassOf: plan.data.info.superclassOf, inputs: try inputs())
+            network, settings: settings, superclassOf: plan.data.info.superclassOf, inputs: try inputs(),
+            beside: beside(network.parameterCount))
         if let resumed {
             try restore(trainer, from: resumed)
         } else {
@@ -90,11 +96,6 @@ struct TrainingRun {
         // Speed is measured once: another epoch count, after a kill, would be another training.
         if resumed == nil && plan.budget != nil { try save(trainer) }
         let needed = network.bytes + trainer.stageBytes + beside(network.parameterCount)
-        guard needed < machineMemory else {
-            throw Failure.usage(
-                "\(Units.show(bytes: needed)) are needed, with those for smaller images, of \(Units.show(bytes: machineMemory)): "
-                    + "make batches, images or layers smaller")
-        }
         console.note(
             "training \(plan.name): \(plan.network.architecture), \(Figures.grouped(network.parameterCount)) parameters, "
                 + "\(Figures.grouped(training.count)) images, \(Figures.grouped(development?.count ?? 0)) for development, "
@@ -112,7 +113,15 @@ struct TrainingRun {
                 progress.step(report)
             },
             onEpoch: { progress.epoch($0) },
-            saveCheckpoint: save)
+            saveCheckpoint: { trainer in
+                do {
+                    try save(trainer)
+                } catch  where !stop.isSet {
+                    // The hours that are in memory are worth more than a disk that is full for a while.
+                    console.alert(
+                        "the checkpoint is not written, and training goes on: \(error); the next one is tried again")
+                }
+            })
         progress.finish()
         if result.end == .stopped {
             let hasCheckpoint = try Files.statusIfPresent(plan.checkpoint) != nil
@@ -128,9 +137,11 @@ struct TrainingRun {
                     + "\(Figures.percent(best, decimals: 2)) of the development images after "
                     + Units.show(seconds: result.epochs.reduce(0) { $0 + $1.seconds }))
         }
-        return Trained(
-            result: result, network: network.definition, weights: try Self.encode(network, as: plan.weights),
-            temperature: try plan.temperature ?? development.map(temperature(network)) ?? 1)
+        return try keepingCheckpoint {
+            Trained(
+                result: result, network: network.definition, weights: try Self.encode(network, as: plan.weights),
+                temperature: try plan.temperature ?? development.map(temperature(network)) ?? 1)
+        }
     }
 
     // MARK: - The checkpoint
@@ -168,6 +179,15 @@ struct TrainingRun {
         }
     }
 
+    /// What was being written when a training of this checkpoint was killed.
+    private func removeUnfinished() throws {
+        let folder = plan.checkpoint.removingLastComponent()
+        let prefix = sibling("").lastComponent?.string ?? ""
+        for name in try Files.list(folder) where name.string.hasPrefix(prefix) && name.string.hasSuffix(".tmp") {
+            try Files.unlink(folder.appending(name))
+        }
+    }
+
     private func restore(_ trainer: Trainer, from bytes: [UInt8]) throws {
         do {
             try bytes.withUnsafeBytes { try trainer.restore($0) }
@@ -182,9 +202,11 @@ struct TrainingRun {
         return failure
     }
 
-    /// Bytes of the training images.
+    /// Bytes of all images that are in memory: as they were read, and those of the training split once more, filtered.
     private var pixels: Int {
-        (Set(plan.train).count + plan.development.count) * plan.data.info.height * plan.data.info.width * 3
+        let splits = plan.data.splits
+        let count = splits.values.reduce(splits["train"]?.count ?? 0) { $0 + $1.count } + (plan.heldBack?.count ?? 0)
+        return count * plan.data.info.height * plan.data.info.width * 3
     }
 
     /// The epochs that fit a time, 1 at least; of a training that is gone on with, those that it has.
@@ -258,7 +280,7 @@ struct TrainingRun {
         let size = plan.data.info.height * plan.data.info.width
         let count = min(5000, plan.train.count, max(1, 5000 * 1024 / size))
         let chain = try preparation()
-        let selection = Array(plan.train.prefix(count))
+        let selection = Whitening.sample(plan.train, count)
         let source = ChainSource(
             try filtered(try plan.data.images("train").selecting(selection), by: chain),
             selection: Array(0..<count), chain: chain)

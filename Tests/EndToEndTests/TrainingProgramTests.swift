@@ -1,4 +1,5 @@
 import FoundationEssentials
+import FoveaModels
 import FoveaSystem
 import FoveaTestKit
 import Glibc
@@ -75,6 +76,8 @@ extension EndToEnd {
             let undivided = try ground.train(name, epochs: epochs, resume + ["--development", "0"])
             #expect(undivided.code == 65 && undivided.error.contains("development was"), "\(undivided.error)")
 
+            // As a kill leaves it in the middle of a checkpoint.
+            try ground.folder.write("var/training/.\(name).checkpoint.123.tmp", [1, 2, 3])
             let resumed = try ground.train(name, epochs: epochs, resume)
             #expect(resumed.code == 0, "\(resumed.error)")
             #expect(try ground.weights(name) == ground.weights("whole"))
@@ -242,10 +245,25 @@ extension EndToEnd {
         #expect(parameters[0] == parameters[1])
         let target = try note(["train", "--preset", "fast", "--data", "d", "--target", "0.75"])
         #expect(target.contains("--target is in percent"), "\(target)")
+        // A preset's rates are those of its optimizer.
+        let sgd = try ground.train("sgd", epochs: 1, ["--preset", "seed-vanilla", "--optimizer", "sgd"])
+        #expect(sgd.code == 0, "\(sgd)")
+        let model = try ModelFolder.verify(ground.root.pushing("var/models/sgd/1")).configuration
+        #expect(model.training?["settings"]?["learningRate"]?.double == 0.05)
+        #expect(model.training?["settings"]?["weightDecay"]?.double == 5e-4)
         var bound = ground.arguments("bound", epochs: 1).filter { $0 != "--quiet" }
         bound.removeSubrange(bound.firstIndex(of: "--threads")!..<bound.firstIndex(of: "--threads")! + 2)
         let text = try note(["-c", "0", try Programs.path("fovea-train").string] + bound, by: "/usr/bin/taskset")
         #expect(text.contains("1 threads"), "\(text)")
+        // Stacks for so many threads are more than it may have.
+        let many = try ChildProcess.run(
+            "/usr/bin/prlimit",
+            ["--as=\(4 << 30)", try Programs.path("fovea-train").string] + bound + [
+                "--name", "many", "--threads", "1000",
+            ],
+            environment: ["PATH=/usr/bin:/bin"], limit: 600)
+        let words = String(decoding: many.error, as: UTF8.self)
+        #expect(many.ending == .exited(74) && words.contains("thread"), "\(many.ending) \(words)")
     }
 
     /// A preset for larger images leaves out what these do not have; what was asked for is refused.
@@ -340,6 +358,31 @@ extension EndToEnd {
         #expect(words.output.contains("6 of each image (shift)") && words.output.contains("mean of gaussian, defocus"))
     }
 
+    /// A disk that is full for a while: here its folder is gone.
+    @Test func aCheckpointThatCannotBeWrittenDoesNotEndTheTraining() throws {
+        let ground = try Ground()
+        let (folder, away) = (ground.root.appending("checkpoints"), ground.root.appending("away"))
+        let checkpoint = folder.appending("c")
+        let file = try ground.folder.write("log", [])
+        let log = try Files.open(file, O_WRONLY | O_APPEND)
+        defer { try? log.close() }
+        let child = try ChildProcess(
+            executable: try Programs.path("fovea-train"),
+            arguments: ground.arguments("long", epochs: 10_000, ["--checkpoint", checkpoint.string]),
+            environment: ["PATH=/usr/bin:/bin"], output: log, error: log)
+        try eventually("the first checkpoint") { try Files.statusIfPresent(checkpoint) != nil }
+        try Files.rename(folder, to: away)
+        try eventually("a word about it") {
+            String(decoding: try Files.read(file), as: UTF8.self).contains(
+                "the checkpoint is not written, and training goes on")
+        }
+        try Files.rename(away, to: folder)
+        try Files.unlink(checkpoint)
+        try eventually("the next checkpoint") { try Files.statusIfPresent(checkpoint) != nil }
+        child.signal(SIGINT)
+        #expect(child.wait() == .exited(75))
+    }
+
     @Test func onlyOneTrainingHasACheckpoint() throws {
         let ground = try Ground()
         let checkpoint = ground.root.appending("my.checkpoint")
@@ -368,6 +411,8 @@ extension EndToEnd {
         try check(train + ["--set", "width=3"], 64, "no member 'width'")
         try check(train + ["--set", "hidden=999999999,9"], 64, "weights")
         try check(train + ["--batch", "65536", "--set", "channels=4096,8,8,8"], 64, "the machine has")
+        try check(train + ["--seed", "18446744073709551615"], 64, "--seed must be at most")
+        try check(train + ["--clip", "inf"], 64, "--clip must be 0")
         try check(train + ["--state", "/proc/nowhere"], 66, "/proc/nowhere")
         try check(train + ["--resume", "\(ground.root)/none"], 66, "none")
         #expect(try Files.list(ground.root.pushing("var/training")).isEmpty, "a lock was left behind")

@@ -3,6 +3,11 @@ import Testing
 
 /// What happens to images and filters before the first step.
 @Suite struct PreparationTests {
+    @Test func whitenedAreImagesFromAllOver() {
+        #expect(Whitening.sample(Array(10..<20), 4) == [10, 12, 15, 17])
+        #expect(Whitening.sample([3, 5], 2) == [3, 5])
+    }
+
     @Test func downsamplingAgreesWithPyTorch() throws {
         let g = try golden("downsampling")
         let (from, to) = (Shape(height: 13, width: 16, channels: 3), Shape(height: 9, width: 10, channels: 3))

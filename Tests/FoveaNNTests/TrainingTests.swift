@@ -296,6 +296,10 @@ import Testing
         let network = try Network(definition, maxBatch: 16, mode: .training, threads: 16)
         let trainer = try Trainer(network, settings: settings)
         #expect(try trainer.run(Stripes(count: 32, side: 32)).end == .finished)
+        // What the machine has not is refused before it is taken.
+        #expect(throws: NetworkDefinitionError.self) {
+            try Trainer(network, settings: settings, beside: machineMemory - network.bytes - 1)
+        }
     }
 
     @Test func damagedAndForeignCheckpointsAreRefused() throws {
@@ -421,6 +425,7 @@ import Testing
             return settings.problem(side: 32)?.description ?? ""
         }
         #expect(problem { $0.batch = 0 }.hasPrefix("batch"))
+        #expect(problem { $0.clip = .infinity }.hasPrefix("clip must"), "JSON has no infinity")
         #expect(problem { $0.learningRate = .nan }.hasPrefix("learningRate must"))
         #expect(problem { $0.augmentation.blur = 2 }.hasPrefix("augmentation.blur"))
         #expect(problem { $0.augmentation.crop = -1 }.hasPrefix("augmentation.crop"))

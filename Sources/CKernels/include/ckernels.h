@@ -1,9 +1,9 @@
 /* The inner loops of the engine, in one binary for several instruction sets.
  *
- * Every function below is compiled for each instruction set this architecture may have (x86-64: baseline,
- * AVX2 with FMA, AVX-512; arm64: NEON, which is its baseline) and reached through a table that is chosen once,
- * from what the processor says. FOVEA_ISA=baseline|avx2|avx512 in the environment forces one; one that the processor
- * lacks ends the program.
+ * The functions below, but for some that only move floats or run once for an image, are compiled for each instruction set
+ * this architecture may have (x86-64: baseline, AVX2 with FMA, AVX-512; arm64: NEON, which is its baseline) and reached
+ * through a table that is chosen once, from what the processor says. FOVEA_ISA=baseline|avx2|avx512 in the environment
+ * forces one; one that the processor lacks ends the program.
  *
  * `stream` writes past the caches where the rows allow it: for results so large that they would not be there when somebody
  * reads them.

@@ -11,7 +11,9 @@ protocol ConvolutionAlgorithm: AnyObject {
     /// Scratch per thread, partial sums per thread and memory of its own (transformed filters), in floats.
     func needs(mode: Mode) -> LayerNeeds
 
-    /// Takes its own memory and the filters' place; `filtersChanged` is called whenever the filters have new values.
+    /// Takes its own memory and the filters' place; `filtersChanged` is called whenever the filters have new values, and
+    /// before the first pass. In training `backwardFilters` may spoil what it has made of them for `forward`, which then
+    /// makes it again.
     func bind(filters: Floats, own: Floats)
     func filtersChanged(_ pool: ThreadPool, mode: Mode)
 

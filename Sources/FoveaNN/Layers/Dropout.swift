@@ -15,13 +15,14 @@ final class Dropout: Layer {
     let block: Int
     private let salt: UInt64
 
-    /// The probability that an element stays: at first, and less by `fall` each epoch, down to `least`.
+    /// The probability that an element stays: at first, and less by `fall` each epoch, down to `least`, without which it
+    /// does not fall.
     struct Keep: Sendable {
         var first: Double
         var fall = 0.0
         var least: Double?
 
-        func at(_ epoch: Int) -> Double { max(least ?? 0, first - fall * Double(epoch)) }
+        func at(_ epoch: Int) -> Double { max(least ?? first, first - fall * Double(epoch)) }
         var isAlwaysOne: Bool { first == 1 && fall == 0 }
     }
     private let mode: Mode

@@ -55,7 +55,7 @@ package final class LayerProbe {
             case .residual(let keep):
                 try Residual("probe", input: input, branch: Self.branch(input, keep: keep, mode: mode))
             }
-        pool = ThreadPool(threads: threads)
+        pool = try ThreadPool(threads: threads)
         let capacity = (maxBatch + imageBlock - 1) / imageBlock * imageBlock
         let needs = layer.needs(maxBatch: capacity, mode: mode)
         let arena = Arena()

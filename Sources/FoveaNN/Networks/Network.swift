@@ -76,7 +76,8 @@ package final class Network: @unchecked Sendable {
     ///   - beside: bytes that its owner needs as well, by the floats that are learned.
     ///   - other: a network of the same parameters for images of another size, whose memory this one uses, parameters,
     ///     gradients and, as far as it goes, activations: only one of them runs at a time, after `parametersChanged`.
-    /// - Throws: `NetworkDefinitionError`, also where the machine has less memory than all arenas need; `ShapeError`.
+    /// - Throws: `NetworkDefinitionError`, also where the machine has less memory than all arenas need; `ShapeError`;
+    ///   `SystemError` where the system gives no more threads.
     package init(
         _ definition: NetworkDefinition, maxBatch: Int, mode: Mode, threads: Int, beside: (Int) -> Int = { _ in 0 },
         sharing other: Network? = nil
@@ -89,7 +90,7 @@ package final class Network: @unchecked Sendable {
         self.mode = mode
         self.maxBatch = capacity
         self.layers = layers
-        pool = other?.pool ?? ThreadPool(threads: threads)
+        pool = try other?.pool ?? ThreadPool(threads: threads)
 
         // Tensors: parameters first, so that the optimizer sees one run of floats.
         let all = layers.flatMap(\.tensors)

@@ -1,4 +1,6 @@
+import FoveaSystem
 import Glibc
+import SystemPackage
 
 /// Prepares batches on its own thread, two ahead of the one that is trained on.
 ///
@@ -28,7 +30,7 @@ final class BatchProducer: @unchecked Sendable {
     private var taken = 0
     private var failure: (any Error)?
     private var stopping = false
-    private var handle = pthread_t()
+    private var handle: pthread_t?
     private let source: any TrainingSource
     private let order: [Int]
     private let batches: Range<Int>
@@ -46,10 +48,11 @@ final class BatchProducer: @unchecked Sendable {
     ///   - order: indices of the epoch's images.
     ///   - batches: which batches of `order` are wanted; the last may be short.
     ///   - cutMix: share of the images that are mixed with another one.
+    /// - Throws: `SystemError` where the system gives no more threads.
     init(
         _ source: any TrainingSource, order: [Int], batches: Range<Int>, batch: Int, input: Shape, seed: UInt64,
         epoch: Int, cutMix: Double = 0, target: @escaping Stage
-    ) {
+    ) throws(SystemError) {
         (self.source, self.order, self.batches, self.batch) = (source, order, batches, batch)
         (self.seed, self.epoch, self.input, self.target) = (seed, epoch, input, target)
         full = .allocate(capacity: batch * input.count)
@@ -58,8 +61,12 @@ final class BatchProducer: @unchecked Sendable {
         slots = (0..<2).map { _ in (.allocate(capacity: batch * input.count), .allocate(capacity: batch)) }
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(changed, nil)
+        var handle = pthread_t()
         let code = pthread_create(&handle, nil, producerMain, Unmanaged.passUnretained(self).toOpaque())
-        precondition(code == 0, "pthread_create failed with \(code)")
+        guard code == 0 else {
+            throw SystemError("pthread_create", "the thread that prepares images", errno: Errno(rawValue: code))
+        }
+        self.handle = handle
     }
 
     deinit {
@@ -67,7 +74,7 @@ final class BatchProducer: @unchecked Sendable {
         stopping = true
         pthread_cond_broadcast(changed)
         pthread_mutex_unlock(mutex)
-        pthread_join(handle, nil)
+        if let handle { pthread_join(handle, nil) }
         for slot in slots {
             slot.images.deallocate()
             slot.targets.deallocate()

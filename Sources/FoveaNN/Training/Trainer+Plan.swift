@@ -3,26 +3,29 @@ import Glibc
 // What a training will cost, before it begins: memory, and time.
 
 extension Trainer {
-    /// Bytes that a training needs beside its network: optimizer, averages, the kept epoch, two batches ahead, a checkpoint.
+    /// Bytes that a training needs beside its network: optimizer, averages, the kept epoch, two batches ahead and those of an
+    /// evaluation, a checkpoint.
     ///
-    /// - Parameters:
-    ///   - parameters: floats that are learned.
-    ///   - image: floats of an image.
+    /// - Parameter parameters: floats that are learned.
     package static func bytes(
         beside network: NetworkDefinition, parameters: Int, settings: TrainingSettings
     ) -> Int {
-        let optimizer =
+        /// What goes into a checkpoint, and what a step needs beside it.
+        let (optimizer, working) =
             switch settings.optimizer {
-            case .adam: 2 * parameters
-            case .sgd: parameters
+            case .adam: (2 * parameters, 0)
+            case .sgd: (parameters, 0)
             // Its products need two copies of the largest filters and two squares of their smaller side.
-            case .muon: 5 * parameters
+            case .muon: (parameters, 4 * parameters)
             }
         let averages = settings.averaging == .none ? 0 : parameters
         let kept = parameters
-        let batches = (settings.augmentation.cutMix > 0 ? 4 : 3) * settings.batch * network.input.count
+        // In training three of them, or four; in evaluation three, and the copies of up to six views.
+        let batches =
+            ((settings.augmentation.cutMix > 0 ? 4 : 3) * settings.batch + 9 * min(settings.batch, 256))
+            * network.input.count
         let checkpoint = parameters + optimizer + averages + kept
-        return 4 * (optimizer + averages + kept + batches + checkpoint)
+        return 4 * (optimizer + working + averages + kept + batches + checkpoint)
     }
 
     /// Seconds of an epoch on this machine as it is now, by a few steps with images prepared beside them; the trainer is
@@ -38,7 +41,7 @@ extension Trainer {
         let steps = 5
         let order = (0..<steps * batch).map { $0 % source.count }
         func step(of stage: Network) throws -> Double {
-            let producer = BatchProducer(
+            let producer = try BatchProducer(
                 source, order: order, batches: 0..<steps, batch: batch, input: network.input, seed: settings.seed,
                 epoch: 0, cutMix: settings.augmentation.cutMix, target: { _ in stage.input })
             var times: [Double] = []
@@ -74,6 +77,6 @@ extension Trainer {
         network.initialize(seed: settings.seed)
         optimizer.memory.update(repeating: 0)
         optimizer.steps = 0
-        return mean * Double(max(1, source.count / batch)) + evaluation
+        return mean * Double(settings.stepsPerEpoch(images: source.count)) + evaluation
     }
 }

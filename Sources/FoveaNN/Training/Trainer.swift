@@ -110,9 +110,12 @@ package final class Trainer {
     /// - Parameters:
     ///   - network: built for training with the batch as its `maxBatch` at least; `initialize` is called here.
     ///   - inputs: see `inputs`.
-    /// - Throws: `ShapeError` or `NetworkDefinitionError` where the network cannot be built for one of `settings.sizes`.
+    ///   - beside: bytes that are needed beside the networks.
+    /// - Throws: `ShapeError` or `NetworkDefinitionError` where the network cannot be built for one of `settings.sizes`,
+    ///   also for want of memory.
     package init(
-        _ network: Network, settings: TrainingSettings, superclassOf: [Int]? = nil, inputs: [String: String] = [:]
+        _ network: Network, settings: TrainingSettings, superclassOf: [Int]? = nil, inputs: [String: String] = [:],
+        beside: Int = 0
     ) throws {
         precondition(network.mode == .training && network.maxBatch >= settings.batch)
         self.network = network
@@ -122,15 +125,16 @@ package final class Trainer {
         network.initialize(seed: settings.seed)
         optimizer = settings.makeOptimizer(network)
         averaged = AveragedWeights(settings.averaging, network)
+        var own = 0
         stages = try settings.sizes.map { size in
             if size.side == network.input.height && size.side == network.input.width { return (network, size.until) }
             var definition = network.definition
             (definition.input.height, definition.input.width) = (size.side, size.side)
-            return (
-                try Network(
-                    definition, maxBatch: network.maxBatch, mode: .training, threads: network.threads, sharing: network),
-                size.until
-            )
+            let smaller = try Network(
+                definition, maxBatch: network.maxBatch, mode: .training, threads: network.threads,
+                beside: { [own] _ in beside + own }, sharing: network)
+            own += smaller.bytes
+            return (smaller, size.until)
         }
     }
 
@@ -154,8 +158,8 @@ package final class Trainer {
     ///   - target: the development accuracy after which nothing more needs to be learned; nil: none.
     ///   - saveCheckpoint: called after each epoch, `saveEvery` seconds after the last time, and when stopped, with what
     ///     `restore` takes.
-    /// - Returns: when the network has the kept epoch's parameters (after `stopped`: the kept ones so far, or the
-    ///   current ones before the first epoch's end).
+    /// - Returns: when the network has the kept epoch's parameters; after `stopped` the kept ones so far, or the current
+    ///   ones, as they are without averaging, where none are kept.
     /// - Throws: `Divergence`, `CheckpointError` where the restored place is none of this source's, and what the
     ///   source and the closures throw.
     package func run(
@@ -167,8 +171,7 @@ package final class Trainer {
     ) throws -> TrainingResult {
         precondition(source.count > 0)
         let batch = settings.batch
-        // A short last batch would give batch norm poor statistics: it is left out unless it is the only one.
-        let perEpoch = max(1, source.count / batch)
+        let perEpoch = settings.stepsPerEpoch(images: source.count)
         let total = perEpoch * settings.epochs
         let warmup = Int((settings.warmup * Double(perEpoch)).rounded())
         guard (0..<perEpoch).contains(progress.stepInEpoch),
@@ -191,7 +194,7 @@ package final class Trainer {
             }
             var shuffler = SeededGenerator(settings.seed, 0, UInt64(progress.epoch))
             let order = Array(0..<source.count).shuffled(using: &shuffler)
-            let producer = BatchProducer(
+            let producer = try BatchProducer(
                 source, order: order, batches: progress.stepInEpoch..<perEpoch, batch: batch,
                 input: network.input, seed: settings.seed, epoch: progress.epoch,
                 cutMix: settings.augmentation.cutMix,
@@ -316,7 +319,7 @@ extension Network {
         _ body: (UnsafeBufferPointer<Float>, Int) -> Void
     ) throws {
         let batch = min(maxBatch, 256)
-        let producer = BatchProducer(
+        let producer = try BatchProducer(
             source, order: Array(0..<source.count), batches: 0..<((source.count + batch - 1) / batch), batch: batch,
             input: input, seed: 0, epoch: 0, target: { _ in self.input })
         let answers = AveragedNetwork(self, views: views, block: batch)

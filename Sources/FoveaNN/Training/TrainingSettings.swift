@@ -18,7 +18,7 @@ package struct TrainingSettings: Codable, Sendable, Equatable {
     package var labelSmoothing = 0.0
     /// What the superclass's cross-entropy counts at first; it falls evenly to 0.
     package var hierarchy = 0.0
-    /// The largest global norm of the gradients; 0: no limit.
+    /// The largest global norm of the gradients; 0: no limit. Not with Muon.
     package var clip = 100.0
     package var seed: UInt64 = 1
     package var threads = 1
@@ -27,8 +27,8 @@ package struct TrainingSettings: Codable, Sendable, Equatable {
     /// Epochs without a better development accuracy after which training stops; 0: never.
     package var patience = 0
 
-    /// Sides of the images, ascending; each is used until that share of the steps is done, the last to the end. Empty:
-    /// the images' own size.
+    /// Sides of the images, ascending; each is used until that share of the steps is done, and after the last the images'
+    /// own size. Empty: that from the start.
     package var sizes: [Size] = []
 
     package struct Size: Codable, Sendable, Equatable {
@@ -67,6 +67,11 @@ package struct TrainingSettings: Codable, Sendable, Equatable {
 
     package init() {}
 
+    /// Steps of an epoch. A short last batch would give batch norm poor statistics: it is left out unless it is the only one.
+    ///
+    /// - Parameter images: that are trained on.
+    package func stepsPerEpoch(images: Int) -> Int { max(1, images / batch) }
+
     /// A setting that cannot be trained with, and the rule that it breaks.
     package struct Problem: Sendable, Equatable, CustomStringConvertible {
         /// As in the settings' JSON, such as `learningRate` or `augmentation.crop`.
@@ -95,7 +100,7 @@ package struct TrainingSettings: Codable, Sendable, Equatable {
             ("weightDecay", weightDecay >= 0 && weightDecay.isFinite, "must not be negative"),
             ("labelSmoothing", (0..<1).contains(labelSmoothing), "must be at least 0 and below 1"),
             ("hierarchy", hierarchy >= 0 && hierarchy.isFinite, "must not be negative"),
-            ("clip", clip >= 0, "must not be negative"),
+            ("clip", clip >= 0 && clip.isFinite, "must be 0, which is no limit, or more"),
             ("patience", patience >= 0, "must not be negative"),
             ("augmentation.crop", (0..<most).contains(augmentation.crop), "must be from 0 to below \(most)"),
             ("augmentation.cutout", augmentation.cutout >= 0, "must not be negative"),

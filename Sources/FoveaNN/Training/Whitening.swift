@@ -3,6 +3,11 @@ import Glibc
 /// The filters of a whitening stem (Page 2019, "How to train your ResNet 8: bag of tricks"): the principal directions of
 /// small patches, each divided by its standard deviation, and their negatives.
 package enum Whitening {
+    /// `count` of the images, evenly from all: a folder per class has its images class by class.
+    package static func sample(_ indices: [Int], _ count: Int) -> [Int] {
+        (0..<count).map { indices[$0 * indices.count / count] }
+    }
+
     /// - Parameters:
     ///   - images: count × height × width × channels, as the network takes them.
     ///   - epsilon: added to the variances, so that directions without any do not become noise.

@@ -41,13 +41,14 @@ struct RetrainCommand: ParsableCommand {
     @Option(help: "Same seed, same data and same number of threads give the same weights.")
     var seed: UInt64 = 1
 
-    @Option(help: "Threads; 0 is one per processor.")
-    var threads = 0
+    @Option(help: "Threads; 0 is one per processor. Otherwise as many as it began with.")
+    var threads: Int?
 
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
-        guard (0...1024).contains(threads) else { throw ValidationError("--threads must be from 0 to 1024.") }
+        try TrainCommand.check(seed: seed)
+        guard (0...1024).contains(threads ?? 0) else { throw ValidationError("--threads must be from 0 to 1024.") }
         if let budget {
             guard let seconds = Units.seconds(budget), seconds > 0 else {
                 throw ValidationError("--budget '\(budget)': a time such as 90s, 20m or 8h.")

@@ -24,7 +24,7 @@ struct Retraining {
     private let folder: RetrainFolder
     private let store: ModelStore
     private var challengers: ModelStore { ModelStore(bundled: nil, trained: folder.challengers) }
-    private var threads: Int { command.threads == 0 ? processorCount() : command.threads }
+    private var threads: Int { command.threads.flatMap { $0 == 0 ? nil : $0 } ?? processorCount() }
 
     init(_ command: RetrainCommand) throws {
         self.command = command
@@ -179,7 +179,14 @@ struct Retraining {
     ) throws -> ModelStore.Model {
         try Files.removeTree(folder.challengers)
         let info = data.dataset.info
-        let preset = plan.preset.flatMap { Preset.all[$0] }
+        let preset = try plan.preset.map { name throws -> Preset in
+            guard let preset = Preset.all[name] else {
+                throw Failure(
+                    message: "the retraining that is unfinished began by the preset '\(name)', which there is no more: "
+                        + "`foveactl retrain --restart` begins anew", code: 78)
+            }
+            return preset
+        }
         let definition =
             try preset.map {
                 NetworkDefinition(
@@ -197,7 +204,9 @@ struct Retraining {
             command.budget.flatMap(Units.seconds)
             ?? Double(configuration.retrain.budget.components.seconds)
         let isShort = data.development.count < Self.fewestForTemperature
-        let (settings, base) = (plan.settings, preset == nil ? champion.digests : nil)
+        var settings = plan.settings
+        if command.threads != nil { settings.threads = threads }
+        let base = preset == nil ? champion.digests : nil
         func training(resuming: Bool) throws -> ModelStore.Model {
             var run = TrainingRun(
                 TrainingPlan(
