@@ -93,7 +93,7 @@ uninstall: ## Remove what `make install` put below PREFIX; the configuration sta
 	  $(UNITS:%='$(DESTDIR)$(PREFIX)/lib/systemd/system/%') \
 	  '$(DESTDIR)$(PREFIX)/bin/fovead' '$(DESTDIR)$(PREFIX)/bin/foveactl'
 
-bench: build ## Print images/s for decode, chain, network, daemon and training
+bench: build ## Measure decoding, chain, network, training, daemon, swaps and retraining
 	@$(BIN)/fovea-bench
 
 peers: build ## Compare with PyTorch, ONNX Runtime and OpenVINO, from PyPI (half an hour; ARGUMENTS="--only resnet9")
