@@ -7,12 +7,16 @@ struct Preset {
     let architecture: String
     var network: JSONValue = .object([:])
     let settings: TrainingSettings
-    /// Share of the epochs in which the learning rate rises.
-    var warmup = 0.0
+    /// Share of the epochs in which the learning rate rises; see `warmup(epochs:)`.
+    var warmupShare = 0.0
     let chain: Chain
     /// Accuracies and the epochs that reach them, ascending: what `--target` chooses by, with a tenth of the images kept for
     /// development: 6 epochs of `fast` came to 71.8 % of the test images, 15 to 75.4 %.
     var reaches: [(top1: Double, epochs: Int)] = []
+
+    /// Epochs in which the learning rate rises: the preset's share, and where that is less one epoch, as far as a quarter of
+    /// them goes. A few steps would throw a deep network out of what it can learn from.
+    func warmup(epochs: Int) -> Double { max(warmupShare * Double(epochs), min(1, 0.25 * Double(epochs))) }
 
     /// What is done to the pixels before the network.
     enum Chain {
@@ -67,7 +71,7 @@ struct Preset {
         settings.augmentation = .init(flip: .alternating, crop: 2)
         settings.sizes = [.init(side: 20, until: 0.15), .init(side: 24, until: 0.5)]
         return Preset(
-            architecture: "foveanet", settings: settings, warmup: 0.25, chain: .standardised,
+            architecture: "foveanet", settings: settings, warmupShare: 0.25, chain: .standardised,
             reaches: [(0.70, 6), (0.73, 9), (0.75, 15), (0.76, 19)])
     }
 
@@ -84,7 +88,7 @@ struct Preset {
             network: .object([
                 "widths": .array([.int(96), .int(320), .int(768)]),
                 "middles": .array([.int(96), .int(256), .int(512)]),
-            ]), settings: settings, warmup: 0.075, chain: .standardised)
+            ]), settings: settings, warmupShare: 0.075, chain: .standardised)
     }
 
     /// The three networks of omar-mohamed/Object-Classification-CIFAR-100, with their dropout, its chain, batches and optimizer, but
@@ -102,6 +106,6 @@ struct Preset {
         settings.schedule = .linear
         settings.clip = 100
         settings.augmentation = .init(flip: .random, crop: 4)
-        return Preset(architecture: architecture, settings: settings, warmup: 0.025, chain: .sharpened)
+        return Preset(architecture: architecture, settings: settings, warmupShare: 0.025, chain: .sharpened)
     }
 }

@@ -278,7 +278,7 @@ struct TrainCommand: ParsableCommand {
             }
             settings.schedule = value
         }
-        settings.warmup = warmup ?? chosen.map { $0.warmup * Double(settings.epochs) } ?? settings.warmup
+        settings.warmup = warmup ?? chosen?.warmup(epochs: settings.epochs) ?? settings.warmup
         settings.weightDecay = weightDecay ?? settings.weightDecay
         settings.labelSmoothing = labelSmoothing ?? settings.labelSmoothing
         settings.clip = clip ?? settings.clip

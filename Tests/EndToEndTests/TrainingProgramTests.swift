@@ -251,6 +251,7 @@ extension EndToEnd {
         let model = try ModelFolder.verify(ground.root.pushing("var/models/sgd/1")).configuration
         #expect(model.training?["settings"]?["learningRate"]?.double == 0.05)
         #expect(model.training?["settings"]?["weightDecay"]?.double == 5e-4)
+        #expect(model.training?["settings"]?["warmup"]?.double == 0.25, "of few epochs a quarter")
         var bound = ground.arguments("bound", epochs: 1).filter { $0 != "--quiet" }
         bound.removeSubrange(bound.firstIndex(of: "--threads")!..<bound.firstIndex(of: "--threads")! + 2)
         let text = try note(["-c", "0", try Programs.path("fovea-train").string] + bound, by: "/usr/bin/taskset")

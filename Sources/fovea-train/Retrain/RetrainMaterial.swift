@@ -201,7 +201,7 @@ struct RetrainMaterial {
                         + "\(Preset.names)", code: 78)
             }
             settings = preset.settings
-            settings.warmup = preset.warmup * Double(settings.epochs)
+            settings.warmup = preset.warmup(epochs: settings.epochs)
             let side = min(data.judged.height, data.judged.width)
             settings.sizes = settings.sizes.filter { $0.side < side }
         case .champion:

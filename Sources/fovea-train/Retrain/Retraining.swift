@@ -224,7 +224,9 @@ struct Retraining {
                         seconds: budget,
                         settings: { epochs in
                             var changed = settings
-                            changed.warmup *= Double(epochs) / Double(settings.epochs)
+                            changed.warmup =
+                                preset?.warmup(epochs: epochs)
+                                ?? settings.warmup * Double(epochs) / Double(settings.epochs)
                             changed.epochs = epochs
                             return changed
                         }, most: settings.epochs),
