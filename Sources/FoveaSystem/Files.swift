@@ -230,6 +230,15 @@ package enum Files {
         try syncDirectory(directory.isEmpty ? "." : directory)
     }
 
+    /// Removes what `replace` was writing for `path` in processes that were killed; nobody else may be writing it now.
+    package static func removeLeftovers(of path: FilePath) throws(SystemError) {
+        let directory = path.removingLastComponent()
+        let prefix = ".\(path.lastComponent?.string ?? "file")."
+        for name in try list(directory) where name.string.hasPrefix(prefix) && name.string.hasSuffix(".tmp") {
+            try unlink(directory.appending(name))
+        }
+    }
+
     /// As `replace` without the syncs: a reader never sees half a file, a power cut may leave an old or empty one.
     package static func replaceUnsynced(_ path: FilePath, with bytes: [UInt8]) throws(SystemError) {
         let temporary = path.removingLastComponent().appending(".\(path.lastComponent?.string ?? "file").tmp")

@@ -27,10 +27,20 @@ struct CommonOptions: ParsableArguments {
     @Flag(help: "Print no messages but errors.")
     var quiet = false
 
+    /// It stands in files of JSON, whose integers are signed.
+    static func check(seed: UInt64) throws {
+        guard seed <= Int64.max else { throw ValidationError("--seed must be at most \(Int64.max).") }
+    }
+
+    static func check(threads: Int) throws {
+        guard (0...1024).contains(threads) else { throw ValidationError("--threads must be from 0 to 1024.") }
+    }
+
     /// The configuration with the options applied.
     func load() throws -> Configuration {
-        var (configuration, file) = try Configuration.load(config.map { FilePath($0) })
-        if let socket = Configuration.socket(option: socket.map { FilePath($0) }, named: config.map { FilePath($0) }) {
+        let named = config.map { FilePath($0) }
+        var (configuration, file) = try Configuration.load(named)
+        if let socket = Configuration.socket(option: socket.map { FilePath($0) }, named: named) {
             configuration.socket = socket
         }
         if let state {

@@ -15,7 +15,7 @@ struct Preset {
     var reaches: [(top1: Double, epochs: Int)] = []
 
     /// Epochs in which the learning rate rises: the preset's share, and where that is less one epoch, as far as a quarter of
-    /// them goes. A few steps would throw a deep network out of what it can learn from.
+    /// them goes: the share that 60 epochs have would be a handful of steps of one.
     func warmup(epochs: Int) -> Double { max(warmupShare * Double(epochs), min(1, 0.25 * Double(epochs))) }
 
     /// What is done to the pixels before the network.

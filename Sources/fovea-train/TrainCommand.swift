@@ -198,8 +198,8 @@ struct TrainCommand: ParsableCommand {
         _ = try budgetSeconds
         _ = try checkpointSeconds
         guard development ?? 0 >= 0 else { throw ValidationError("--development must not be negative.") }
-        try Self.check(seed: seed)
-        guard (0...1024).contains(threads) else { throw ValidationError("--threads must be from 0 to 1024.") }
+        try CommonOptions.check(seed: seed)
+        try CommonOptions.check(threads: threads)
         guard settings.patience == 0 || development != 0 else {
             throw ValidationError("--patience needs development images: --development above 0.")
         }
@@ -243,11 +243,6 @@ struct TrainCommand: ParsableCommand {
     private static func option(_ setting: String) -> String {
         setting.hasPrefix("augmentation")
             ? "augment" : setting.map { $0.isUppercase ? "-\($0.lowercased())" : "\($0)" }.joined()
-    }
-
-    /// It stands in files of JSON, whose integers are signed.
-    static func check(seed: UInt64) throws {
-        guard seed <= Int64.max else { throw ValidationError("--seed must be at most \(Int64.max).") }
     }
 
     /// - Parameters:
@@ -304,8 +299,8 @@ struct TrainCommand: ParsableCommand {
         return settings
     }
 
-    /// Without a preset, or where its optimizer is not taken. Adam's weight decay is decoupled and multiplied by its small learning rate; the others add it to
-    /// the gradient.
+    /// Without a preset, or where its optimizer is not taken. Adam's weight decay is decoupled and multiplied by its small
+    /// learning rate; the others add it to the gradient.
     private static func defaults(_ optimizer: TrainingSettings.OptimizerKind) -> TrainingSettings {
         var settings = TrainingSettings()
         settings.epochs = 40

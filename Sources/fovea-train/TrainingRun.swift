@@ -45,7 +45,8 @@ struct TrainingRun {
             try? Files.unlink(lockFile)
             try? lock.close()
         }
-        try removeUnfinished()
+        // Of a training that was killed in the middle of a checkpoint; the lock says that none writes it now.
+        try Files.removeLeftovers(of: plan.checkpoint)
         try spareUnfinished()
 
         let trained = try train(since: begin)
@@ -176,15 +177,6 @@ struct TrainingRun {
                 "\(plan.checkpoint.escaped) is the checkpoint of an unfinished training: go on from it with "
                     + "--resume \(quoted(plan.checkpoint.string)) and the options it had, remove it, or give another --name"
             )
-        }
-    }
-
-    /// What was being written when a training of this checkpoint was killed.
-    private func removeUnfinished() throws {
-        let folder = plan.checkpoint.removingLastComponent()
-        let prefix = sibling("").lastComponent?.string ?? ""
-        for name in try Files.list(folder) where name.string.hasPrefix(prefix) && name.string.hasSuffix(".tmp") {
-            try Files.unlink(folder.appending(name))
         }
     }
 

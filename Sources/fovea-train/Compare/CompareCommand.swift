@@ -45,7 +45,7 @@ struct CompareCommand: ParsableCommand {
         }
         guard split == nil || data != nil else { throw ValidationError("--split is a part of --data.") }
         guard last.map({ $0 > 0 }) ?? true else { throw ValidationError("--last must be above 0.") }
-        guard (0...1024).contains(threads) else { throw ValidationError("--threads must be from 0 to 1024.") }
+        try CommonOptions.check(threads: threads)
     }
 
     func run() throws { try Failure.reporting("compare", compare) }

@@ -47,8 +47,8 @@ struct RetrainCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
-        try TrainCommand.check(seed: seed)
-        guard (0...1024).contains(threads ?? 0) else { throw ValidationError("--threads must be from 0 to 1024.") }
+        try CommonOptions.check(seed: seed)
+        try CommonOptions.check(threads: threads ?? 0)
         if let budget {
             guard let seconds = Units.seconds(budget), seconds > 0 else {
                 throw ValidationError("--budget '\(budget)': a time such as 90s, 20m or 8h.")
