@@ -128,7 +128,7 @@ define selftest
 command -v $(CLANG) >/dev/null || { echo "fovea: clang is missing. It comes with Swift; put Swift on PATH." >&2; exit 69; }; \
   mkdir -p .build; \
   $(CLANG) $(1) -O3 -fno-math-errno -fno-trapping-math -Wall -Werror -ISources/CKernels/include \
-    Sources/CKernels/ckernels.c Tests/CKernelsTests/selftest.c -lm -o .build/$(2)
+    Sources/CKernels/ckernels.c Sources/CKernels/pixels.c Tests/CKernelsTests/selftest.c -lm -o .build/$(2)
 endef
 
 torture: build ## Kill, starve and overflow a daemon again and again (minutes)

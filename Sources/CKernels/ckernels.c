@@ -182,9 +182,9 @@ void ck_rotate_filters(const float *w, int k, int inputs, int outputs, int first
     }
 }
 
-void ck_transpose(const float *from, int rows, int columns, float *to) {
+void ck_transpose(const float *from, int rows, int columns, float *to, int across) {
     for (int top = 0; top < rows; top += 16)
         for (int column = 0; column < columns; column++)
             for (int row = top; row < top + 16 && row < rows; row++)
-                to[(size_t)column * rows + row] = from[(size_t)row * columns + column];
+                to[(size_t)column * across + row] = from[(size_t)row * columns + column];
 }

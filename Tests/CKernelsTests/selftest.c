@@ -2,6 +2,7 @@
  * each instruction set of the machine, `make arm64` under qemu-user. Prints the instruction set and the largest error of each kernel;
  * exits with 1 where one is too large. */
 #include "ckernels.h"
+#include "ckernels_pixels.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -10,6 +11,9 @@
 
 static uint64_t state = 1;
 static int failures;
+
+/* What `pixels` comes to. */
+#define PIXELS_HASH 0xa9b8f28752e5a18cu
 
 /* From -1 to 1. */
 static float next(void) {
@@ -53,8 +57,10 @@ static void products(void) {
         for (int i = 0; i < m; i++)
             for (int j = 0; j < n; j++)
                 for (int x = 0; x < k; x++) wanted[i * n + j] += (double)a[i * k + x] * (double)b[x * n + j];
-        ck_transpose(a, m, k, at);
-        ck_transpose(b, k, n, bt);
+        ck_transpose(a, m, k, at, m);
+        /* In two parts, as two threads do it. */
+        ck_transpose(b, k / 2, n, bt, k);
+        ck_transpose(b + (size_t)(k / 2) * n, k - k / 2, n, bt + k / 2, k);
         ck_pack(b, n, k, n, ck_columns(), packed);
         ck_pack(at, m, k, m, CK_PANEL, columns);
         ck_product(m, n, k, a, k, packed, c, n, 0);
@@ -495,6 +501,59 @@ static void activations(void) {
     check("softmax", distance(y, wanted, N), 1e-6);
 }
 
+/* FNV-1a of bytes. */
+static uint64_t hash(const uint8_t *bytes, size_t n) {
+    uint64_t h = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < n; i++) h = (h ^ bytes[i]) * 0x100000001b3u;
+    return h;
+}
+
+/* Filters on bytes: against their definition in whole numbers, and where floats are in it against the one result that they
+ * shall have on every machine. */
+static void pixels(void) {
+    static const int sizes[][2] = {{1, 1}, {2, 3}, {5, 1}, {9, 17}, {32, 32}};
+    static const int binomial[5] = {1, 4, 6, 4, 1};
+    size_t wrong = 0;
+    uint64_t sum = 0;
+    state = 1;
+    for (int s = 0; s < 5; s++) {
+        const int h = sizes[s][0], w = sizes[s][1], n = h * w * 3;
+        uint8_t *in = malloc((size_t)n), *out = malloc((size_t)n), *other = malloc((size_t)n);
+        uint16_t *scratch = malloc(ck_unsharp_scratch(w) * sizeof(uint16_t));
+        float *room = malloc(ck_filter_scratch(w, 5) * sizeof(float)), kernel[25], *looked = malloc((size_t)n * sizeof(float));
+        float table[768];
+        for (int i = 0; i < n; i++) in[i] = (uint8_t)((next() + 1) * 127.9f);
+        for (int i = 0; i < 25; i++) kernel[i] = (float)((i == 12 ? 512 : 0) - binomial[i / 5] * binomial[i % 5]) / 256.0f;
+        for (int i = 0; i < 768; i++) table[i] = (float)i * 0.5f;
+        ck_unsharp(in, out, h, w, scratch);
+        for (int i = 0; i < n; i++) {
+            const int y = i / 3 / w, x = i / 3 % w;
+            int value = 512 * in[i];
+            for (int v = 0; v < 5; v++)
+                for (int u = 0; u < 5; u++)
+                    value -= binomial[v] * binomial[u] *
+                             in[(ck_reflect101(y + v - 2, h) * w + ck_reflect101(x + u - 2, w)) * 3 + i % 3];
+            const double exact = rint(value / 256.0);
+            wrong += out[i] != (exact < 0 ? 0 : exact > 255 ? 255 : exact);
+        }
+        ck_unsharp_amount(in, other, h, w, 1.0f, scratch);
+        wrong += memcmp(out, other, (size_t)n) != 0;
+        ck_filter_rgb8(in, other, h, w, kernel, 5, room);
+        wrong += memcmp(out, other, (size_t)n) != 0;
+        ck_lookup_rgb8(in, looked, (size_t)(h * w), table);
+        for (int i = 0; i < n; i++) wrong += looked[i] != (float)(i % 3 * 256 + in[i]) * 0.5f;
+        ck_unsharp_amount(in, other, h, w, 0.7f, scratch);
+        sum ^= hash(other, (size_t)n);
+        for (int i = 0; i < 25; i++) kernel[i] = 0.03f * (float)i - 0.3f;
+        ck_filter_rgb8(in, other, h, w, kernel, 5, room);
+        sum ^= hash(other, (size_t)n) * 3;
+        free(in), free(out), free(other), free(scratch), free(room), free(looked);
+    }
+    check("sharpening, filters, tables", (double)wrong, 0);
+    if (sum != PIXELS_HASH) printf("hash %llx\n", (unsigned long long)sum);
+    check("the same bits on every machine", sum != PIXELS_HASH, 0);
+}
+
 int main(void) {
     printf("instruction set: %s\n", ck_isa());
     products();
@@ -513,6 +572,7 @@ int main(void) {
     blocks();
     cross_entropy();
     norms();
+    pixels();
     pools(2);
     pools(3);
     global_pool();

@@ -240,7 +240,7 @@ static inline void ck_pause(void) {
 #endif
 }
 
-/* to[column][row] = from[row][column] */
-void ck_transpose(const float *from, int rows, int columns, float *to);
+/* to[column][row] = from[row][column]; `to` has rows of `across` floats. */
+void ck_transpose(const float *from, int rows, int columns, float *to, int across);
 
 #endif

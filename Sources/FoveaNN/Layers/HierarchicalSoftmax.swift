@@ -53,22 +53,24 @@ final class HierarchicalSoftmax: Layer {
         return top + log(sum)
     }
 
-    private func buffers(_ pass: Pass) -> (
+    private func buffers(_ pass: Pass, _ thread: Int) -> (
         UnsafeMutablePointer<Double>, UnsafeMutablePointer<Double>, UnsafeMutablePointer<Double>,
         UnsafeMutablePointer<Double>
     ) {
-        let start = UnsafeMutableRawPointer(pass.scratch[0]).assumingMemoryBound(to: Double.self)
+        let start = UnsafeMutableRawPointer(pass.scratch[thread]).assumingMemoryBound(to: Double.self)
         let groups = sizes.count
         return (start, start + groups, start + 2 * groups, start + 3 * groups)
     }
 
     func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass) {
-        let (own, largest, sums, _) = buffers(pass)
-        for n in 0..<count {
-            let (from, to) = (x + n * input.count, y + n * input.count)
-            let whole = look(from, own, largest, sums)
-            for (i, g) in groupOf.enumerated() {
-                to[i] = Float(own[g] - whole + Double(from[i]) - largest[g] - log(sums[g]))
+        pass.pool.split(count, grain: 4) { thread, images in
+            let (own, largest, sums, _) = buffers(pass, thread)
+            for n in images {
+                let (from, to) = (x + n * input.count, y + n * input.count)
+                let whole = look(from, own, largest, sums)
+                for (i, g) in groupOf.enumerated() {
+                    to[i] = Float(own[g] - whole + Double(from[i]) - largest[g] - log(sums[g]))
+                }
             }
         }
     }
@@ -77,21 +79,23 @@ final class HierarchicalSoftmax: Layer {
     /// dz_i = dy_i − q_i S_g + (S_g − P_g S) / |g|.
     func backward(_ x: Floats, _ dy: Floats, _ dx: Floats?, count: Int, _ pass: Pass) {
         guard let dx else { return }
-        let (own, largest, sums, gradients) = buffers(pass)
-        for n in 0..<count {
-            let at = n * input.count
-            let whole = look(x + at, own, largest, sums)
-            gradients.update(repeating: 0, count: sizes.count)
-            var all = 0.0
-            for (i, g) in groupOf.enumerated() {
-                gradients[g] += Double(dy[at + i])
-                all += Double(dy[at + i])
-            }
-            for (i, g) in groupOf.enumerated() {
-                let inside = exp(Double(x[at + i]) - largest[g]) / sums[g]
-                let share = exp(own[g] - whole)
-                dx[at + i] = Float(
-                    Double(dy[at + i]) - inside * gradients[g] + (gradients[g] - share * all) / sizes[g])
+        pass.pool.split(count, grain: 4) { thread, images in
+            let (own, largest, sums, gradients) = buffers(pass, thread)
+            for n in images {
+                let at = n * input.count
+                let whole = look(x + at, own, largest, sums)
+                gradients.update(repeating: 0, count: sizes.count)
+                var all = 0.0
+                for (i, g) in groupOf.enumerated() {
+                    gradients[g] += Double(dy[at + i])
+                    all += Double(dy[at + i])
+                }
+                for (i, g) in groupOf.enumerated() {
+                    let inside = exp(Double(x[at + i]) - largest[g]) / sums[g]
+                    let share = exp(own[g] - whole)
+                    dx[at + i] = Float(
+                        Double(dy[at + i]) - inside * gradients[g] + (gradients[g] - share * all) / sizes[g])
+                }
             }
         }
     }

@@ -297,11 +297,12 @@ package final class Network: @unchecked Sendable {
         for first in stride(from: 0, to: count, by: most) {
             let present = min(most, count - first)
             let logits = forward(images + first * input.count, count: present, pass)
-            if temperature != 1 {
-                for i in 0..<present * classes { logits[i] /= temperature }
-            }
-            for n in 0..<present {
-                ck_softmax(logits + n * classes, Int32(classes), probabilities + (first + n) * classes)
+            pool.split(present, grain: 16) { _, images in
+                for n in images {
+                    let row = logits + n * classes
+                    if temperature != 1 { for i in 0..<classes { row[i] /= temperature } }
+                    ck_softmax(row, Int32(classes), probabilities + (first + n) * classes)
+                }
             }
         }
     }

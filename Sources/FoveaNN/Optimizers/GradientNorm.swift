@@ -1,27 +1,37 @@
 import CKernels
 
+/// The Euclidean norm of many floats, on all threads: in pieces of fixed size whose sums are added in order, so that the
+/// number of threads does not matter.
+struct Norm {
+    private static let piece = 1 << 16
+    private var sums: [Double]
+
+    /// - Parameter most: the floats that there are at most.
+    init(most: Int) { sums = [Double](repeating: 0, count: max(1, (most + Self.piece - 1) / Self.piece)) }
+
+    mutating func callAsFunction(_ values: Floats, _ count: Int, _ pool: ThreadPool) -> Double {
+        let (piece, pieces) = (Self.piece, (count + Self.piece - 1) / Self.piece)
+        return sums.withUnsafeMutableBufferPointer { sums in
+            let start = sums.baseAddress!
+            pool.split(pieces) { _, pieces in
+                for p in pieces { start[p] = ck_sum_squares(values + p * piece, min(piece, count - p * piece)) }
+            }
+            return sums[..<pieces].reduce(0, +).squareRoot()
+        }
+    }
+}
+
 /// The norm of all gradients of a network, and clipping by it (Pascanu et al. 2013).
 final class GradientNorm {
-    private static let piece = 1 << 16
     private let network: Network
-    private var sums: [Double]
+    private var norm: Norm
 
     init(_ network: Network) {
         self.network = network
-        sums = [Double](repeating: 0, count: (network.parameterFloats + Self.piece - 1) / Self.piece)
+        norm = Norm(most: network.parameterFloats)
     }
 
-    /// In pieces of fixed size that are added in order, so that threads do not matter.
-    func value() -> Double {
-        let (gradients, count, piece) = (network.gradients!, network.parameterFloats, Self.piece)
-        sums.withUnsafeMutableBufferPointer { sums in
-            let start = sums.baseAddress!
-            network.pool.split(sums.count) { _, pieces in
-                for p in pieces { start[p] = ck_sum_squares(gradients + p * piece, min(piece, count - p * piece)) }
-            }
-        }
-        return sums.reduce(0, +).squareRoot()
-    }
+    func value() -> Double { norm(network.gradients!, network.parameterFloats, network.pool) }
 
     /// What gradients are multiplied with so that their norm is `limit` at most; nil: no limit.
     func scale(limit: Double?) -> Double {

@@ -27,6 +27,7 @@ package final class Muon: Optimizer {
     private let buffer: Floats
     /// Two matrices of the largest filters, two of their smaller side squared.
     private let work: (x: Floats, y: Floats, gram: Floats, square: Floats)
+    private var norm: Norm
     private let filters: [Part]
     private let rest: [Part]
 
@@ -58,6 +59,7 @@ package final class Muon: Optimizer {
         (self.filters, self.rest) = (filters, rest)
         let largest = filters.map(\.range.count).max() ?? 0
         let side = filters.map { min($0.rows, $0.columns) }.max() ?? 0
+        norm = Norm(most: largest)
         let place = arena.reserve(network.parameterFloats)
         let (x, y) = (arena.reserve(largest), arena.reserve(largest))
         let (gram, square) = (arena.reserve(side * side), arena.reserve(side * side))
@@ -82,6 +84,14 @@ package final class Muon: Optimizer {
         network.pool.split(count, grain: 1024) { _, range in body(range.lowerBound, range.count) }
     }
 
+    private func transpose(_ from: Floats, _ rows: Int, _ columns: Int, _ to: Floats) {
+        network.pool.split(rows, grain: 16) { _, range in
+            ck_transpose(
+                from + range.lowerBound * columns, Int32(range.count), Int32(columns), to + range.lowerBound,
+                Int32(rows))
+        }
+    }
+
     private func turn(_ part: Part, rate: Double) {
         let start = part.range.lowerBound
         let (p, g, m) = (network.values + start, network.gradients! + start, buffer + start)
@@ -91,17 +101,17 @@ package final class Muon: Optimizer {
         let isTall = part.rows > part.columns
         let ahead = isTall ? work.y : work.x
         each(count) { ck_momentum(g + $0, m + $0, ahead + $0, $1, Float(momentum)) }
-        let scale = Float(1 / (ck_sum_squares(ahead, count).squareRoot() + 1e-7))
+        let scale = Float(1 / (norm(ahead, count, network.pool) + 1e-7))
         each(count) { ck_blend(ahead + $0, ahead + $0, $1, 0, scale) }
-        if isTall { ck_transpose(ahead, Int32(part.rows), Int32(part.columns), work.x) }
+        if isTall { transpose(ahead, part.rows, part.columns, work.x) }
         let x = orthogonal(small: small, large: large)
         var update = x
         if isTall {
             update = x == work.x ? work.y : work.x
-            ck_transpose(x, Int32(small), Int32(large), update)
+            transpose(x, small, large, update)
         }
         // Filters keep their norm: only their direction is learned.
-        let length = Float(Double(part.columns).squareRoot() / max(1e-12, ck_sum_squares(p, count).squareRoot()))
+        let length = Float(Double(part.columns).squareRoot() / max(1e-12, norm(p, count, network.pool)))
         each(count) { ck_blend(update + $0, p + $0, $1, -Float(rate), length) }
     }
 
