@@ -13,9 +13,13 @@ package enum CIFARArchive {
 
     /// Reads the archive or folder at `path`.
     ///
-    /// - Parameter name: of the data set.
+    /// - Parameters:
+    ///   - name: of the data set.
+    ///   - size: pixels along a side that its images shall have.
     /// - Throws: `DataError` with the member and the byte at fault.
-    package static func read(_ path: FilePath, name: String = "cifar100") throws(DataError) -> Dataset {
+    package static func read(
+        _ path: FilePath, name: String = "cifar100", size: Int = CIFARRecords.side
+    ) throws(DataError) -> Dataset {
         let status = try system { () throws(SystemError) in try Files.status(path, followingLinks: true) }
         var members = Members()
         if status.isDirectory {
@@ -23,7 +27,7 @@ package enum CIFARArchive {
         } else {
             try members.readArchive(path)
         }
-        return try members.dataset(name: name, source: path.escaped)
+        return try members.dataset(name: name, source: path.escaped).resized(to: size)
     }
 }
 

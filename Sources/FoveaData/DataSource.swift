@@ -77,7 +77,9 @@ package enum DataSource: Sendable, Equatable {
         case .dataset(let path):
             return ImportedData(dataset: try Dataset.open(path))
         case .archive(let path), .cifarFolder(let path):
-            return ImportedData(dataset: try CIFARArchive.read(path, name: options.name ?? "cifar100"))
+            return ImportedData(
+                dataset: try CIFARArchive.read(
+                    path, name: options.name ?? "cifar100", size: options.size))
         case .imageFolder(let path):
             return try ImageFolder.read(path, options: options)
         }

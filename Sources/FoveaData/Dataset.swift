@@ -44,6 +44,21 @@ package struct Dataset: Sendable, Equatable {
         self.splits = splits
     }
 
+    /// The same with images of `size` × `size` pixels, stretched and antialiased.
+    func resized(to size: Int) -> Dataset {
+        guard info.height != size || info.width != size else { return self }
+        var result = self
+        (result.info.height, result.info.width) = (size, size)
+        result.splits = splits.mapValues { images in
+            var resized = LabelledImages(height: size, width: size)
+            for (index, label) in images.labels.enumerated() {
+                resized.append(images.image(index).resized(width: size, height: size), label: label)
+            }
+            return resized
+        }
+        return result
+    }
+
     /// - Throws: `.missing`, saying which splits there are.
     package func images(_ split: String) throws(DataError) -> LabelledImages {
         if let images = splits[split] { return images }

@@ -230,6 +230,16 @@ package enum Files {
         try syncDirectory(directory.isEmpty ? "." : directory)
     }
 
+    /// Writes the file that a user names as the place for an answer: a regular file is replaced whole, and into anything else
+    /// that is there, such as a pipe, a terminal or what a link leads to, the bytes are written. `-` is standard output.
+    package static func writeAnswer(_ path: FilePath, _ bytes: some Sequence<UInt8>) throws(SystemError) {
+        if path == "-" { return try write(bytes, to: .standardOutput, subject: "standard output") }
+        guard let status = try statusIfPresent(path), !status.isRegular else { return try replace(path, with: bytes) }
+        let descriptor = try open(path, O_WRONLY | O_CREAT | O_TRUNC)
+        defer { try? descriptor.close() }
+        try write(bytes, to: descriptor, subject: path.escaped)
+    }
+
     /// Removes what `replace` was writing for `path` in processes that were killed; nobody else may be writing it now.
     package static func removeLeftovers(of path: FilePath) throws(SystemError) {
         let directory = path.removingLastComponent()

@@ -2,6 +2,7 @@ import ArgumentParser
 import FoundationEssentials
 import FoveaControl
 import FoveaData
+import FoveaExchange
 import FoveaModels
 import FoveaNN
 import FoveaSystem
@@ -34,10 +35,14 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: "At most so many images, from the first on.")
     var limit: Int?
 
-    @Option(help: ArgumentHelp("Write each image's label and five best as one line of JSON.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Write each image's label and five best as one line of JSON; - is standard output.", valueName: "file"))
     var scores: String?
 
-    @Option(help: ArgumentHelp("Write how often each label was answered with which, as CSV.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Write how often each label was answered with which, as CSV; - is standard output.", valueName: "file"))
     var confusion: String?
 
     @Flag(help: "Measure under five blurs at five severities as well.")
@@ -62,6 +67,8 @@ struct EvaluateCommand: ParsableCommand {
     private func evaluate() throws {
         let console = Console(quiet: common.quiet)
         let configuration = try common.load()
+        // Before all the work.
+        for file in [scores, confusion] { if let file { try NewPath.existingFolder(of: FilePath(file)) } }
         let verified = try configuration.model(model)
         let (data, part) = try load(configuration, verified.configuration)
         console.noteLeftOut(data.refused)
@@ -73,13 +80,15 @@ struct EvaluateCommand: ParsableCommand {
             threads: threads, batch: batch, console: console)
         let (outcomes, seconds) = try evaluator.run(data, title: "evaluate")
         let labels = verified.configuration.labels
-        let score = Score(outcomes, labels: labels, superclassOf: verified.configuration.superclassOf)
+        let score = Score(
+            outcomes, labels: labels, superclassOf: verified.configuration.superclassOf,
+            superclasses: verified.configuration.superclasses)
         if let scores {
             let lines = zip(data.names, outcomes).map { $1.line(image: $0, labels: labels) }
-            try Files.replace(FilePath(scores), with: lines.joined().utf8)
+            try Files.writeAnswer(FilePath(scores), lines.joined().utf8)
         }
         if let confusion {
-            try Files.replace(FilePath(confusion), with: ConfusionMatrix(outcomes, labels: labels).csv.utf8)
+            try Files.writeAnswer(FilePath(confusion), ConfusionMatrix(outcomes, labels: labels).csv.utf8)
         }
         let blurred = blur ? try BlurScore(data, model: verified.configuration, evaluator: evaluator) : nil
         let report = Report(
@@ -109,7 +118,7 @@ struct EvaluateCommand: ParsableCommand {
             let set = try Dataset.open(path, only: [split == "dev" ? "train" : split])
             data = try EvaluationData(try images(of: set), labels: set.info.labels, model: model)
         case let source:
-            let set = try source.load().dataset
+            let set = try source.load(ImportOptions(size: model.input.height)).dataset
             data = try EvaluationData(try images(of: set), labels: set.info.labels, model: model)
         }
         if let limit { data.limit(limit) }
@@ -166,6 +175,15 @@ private struct Report: Encodable {
 
     var json: String { String(decoding: JSONText.pretty(self), as: UTF8.self) }
 
+    /// Worst first.
+    private static func ordered(_ classes: [String: Score.ClassScore]) -> [(key: String, value: Score.ClassScore)] {
+        classes.sorted { ($0.value.top1, $0.key) < ($1.value.top1, $1.key) }
+    }
+
+    private static func list(_ classes: some Sequence<(key: String, value: Score.ClassScore)>) -> String {
+        classes.map { "\($0.key) \(Figures.percent($0.value.top1, decimals: 0))" }.joined(separator: ", ")
+    }
+
     var text: String {
         var lines = [
             "model       \(model.name)@\(model.version)",
@@ -180,17 +198,19 @@ private struct Report: Encodable {
                 line += ", \(Figures.percent(inside, decimals: 1)) of the mistakes stay inside it"
             }
             lines.append(line)
+            let ordered = Self.ordered(score.superclasses ?? [:])
+            if ordered.count > 1 {
+                lines.append("            worst \(Self.list(ordered.prefix(3)))")
+                lines.append("            best  \(Self.list(ordered.suffix(3).reversed()))")
+            }
         }
         lines.append("calibration \(Figures.percent(score.calibrationError, decimals: 2)) expected error")
         if tta != .none { lines.append("views       \(tta.views) of each image (\(tta.rawValue))") }
         lines.append("speed       \(Figures.grouped(Int(imagesPerSecond))) images/s on \(threads) threads")
-        let ordered = score.classes.sorted { ($0.value.top1, $0.key) < ($1.value.top1, $1.key) }
-        func list(_ classes: some Sequence<(key: String, value: Score.ClassScore)>) -> String {
-            classes.map { "\($0.key) \(Figures.percent($0.value.top1, decimals: 0))" }.joined(separator: ", ")
-        }
+        let ordered = Self.ordered(score.classes)
         if ordered.count > 1 {
-            lines.append("worst       \(list(ordered.prefix(5)))")
-            lines.append("best        \(list(ordered.suffix(5).reversed()))")
+            lines.append("worst       \(Self.list(ordered.prefix(5)))")
+            lines.append("best        \(Self.list(ordered.suffix(5).reversed()))")
         }
         if let blur { lines += [""] + blur.lines }
         return lines.joined(separator: "\n") + "\n"

@@ -53,18 +53,23 @@ package struct Score: Encodable, Sendable {
     package let calibrationError: Double
     /// By label.
     package let classes: [String: ClassScore]
+    /// By superclass: the share of its images whose best label is in it.
+    package let superclasses: [String: ClassScore]?
 
     package struct ClassScore: Encodable, Sendable {
         package let images: Int
         package let top1: Double
     }
 
-    package init(_ outcomes: [Outcome], labels: [String], superclassOf: [Int]?) {
+    package init(
+        _ outcomes: [Outcome], labels: [String], superclassOf: [Int]? = nil, superclasses names: [String]? = nil
+    ) {
         var right = 0
         var among = 0
         var inSuperclass = 0
         var loss = 0.0
         var perClass = [(images: Int, right: Int)](repeating: (0, 0), count: labels.count)
+        var perSuperclass = [(images: Int, right: Int)](repeating: (0, 0), count: names?.count ?? 0)
         for outcome in outcomes {
             let best = outcome.top[0].label
             loss -= log(Double(max(outcome.probability, .leastNormalMagnitude)))
@@ -74,7 +79,15 @@ package struct Score: Encodable, Sendable {
                 perClass[outcome.label].right += 1
             }
             if outcome.top.contains(where: { $0.label == outcome.label }) { among += 1 }
-            if let superclassOf, superclassOf[best] == superclassOf[outcome.label] { inSuperclass += 1 }
+            if let superclassOf {
+                let group = superclassOf[outcome.label]
+                let isInside = superclassOf[best] == group
+                inSuperclass += isInside ? 1 : 0
+                if names != nil {
+                    perSuperclass[group].images += 1
+                    perSuperclass[group].right += isInside ? 1 : 0
+                }
+            }
         }
         let count = Double(max(1, outcomes.count))
         images = outcomes.count
@@ -86,11 +99,15 @@ package struct Score: Encodable, Sendable {
         errorsInSuperclass =
             superclassOf == nil || right == outcomes.count
             ? nil : Double(inSuperclass - right) / Double(outcomes.count - right)
-        var classes: [String: ClassScore] = [:]
-        for (index, score) in perClass.enumerated() where score.images > 0 {
-            classes[labels[index]] = ClassScore(images: score.images, top1: Double(score.right) / Double(score.images))
+        func scores(_ parts: [(images: Int, right: Int)], _ names: [String]) -> [String: ClassScore] {
+            var result: [String: ClassScore] = [:]
+            for (name, part) in zip(names, parts) where part.images > 0 {
+                result[name] = ClassScore(images: part.images, top1: Double(part.right) / Double(part.images))
+            }
+            return result
         }
-        self.classes = classes
+        classes = scores(perClass, labels)
+        superclasses = superclassOf == nil ? nil : names.map { scores(perSuperclass, $0) }
     }
 
     /// The labels with their scores, best first; of equal ones in the order of the alphabet.

@@ -18,9 +18,6 @@ extension TrainCommand {
         } catch {
             throw Failure.data("\(data): labels: \(error)")
         }
-        if hierarchy != nil, dataset.info.superclassOf == nil {
-            throw Failure.usage("--hierarchy: \(data) has no superclasses")
-        }
         let suggestion = "\(dataset.info.name)-\(architecture)".lowercased()
         let name = name ?? suggestion
         guard ModelIdentifier.isValid(name) else {
@@ -41,6 +38,9 @@ extension TrainCommand {
             return settings
         }
         let chosenSettings = try settings(nil)
+        if answersBySuperclass || chosenSettings.hierarchy > 0, dataset.info.superclassOf == nil {
+            throw Failure.usage("--hierarchy: \(data) has no superclasses")
+        }
         guard chosenSettings.patience == 0 || !division.development.isEmpty else {
             throw Failure.usage("--patience needs development images, and the data have one image of each class")
         }

@@ -93,7 +93,9 @@ struct TrainCommand: ParsableCommand {
             "Averages of the weights: ema:DECAY, lookahead:STEPS:SHARE, or none (otherwise).", valueName: "name"))
     var averaging: String?
 
-    @Option(help: ArgumentHelp("Largest norm of the gradients, otherwise 100; 0 is no limit.", valueName: "x"))
+    @Option(
+        help: ArgumentHelp(
+            "With adam and sgd the gradients' largest norm, otherwise 100; 0 is no limit.", valueName: "x"))
     var clip: Double?
 
     @Option(
@@ -175,6 +177,15 @@ struct TrainCommand: ParsableCommand {
                         + "\(Architectures.names.joined(separator: ", ")).")
         }
         let settings = try trainingSettings(images: 1 << 20)
+        let isMuon = settings.optimizer == .muon
+        for (option, isGiven, goes, optimizers) in [
+            ("--clip", (clip ?? 0) > 0, !isMuon, "adam and sgd"),
+            ("--momentum", momentum != nil, settings.optimizer != .adam, "sgd and muon"),
+            ("--muon-learning-rate", muonLearningRate != nil, isMuon, "muon"),
+            ("--muon-momentum", muonMomentum != nil, isMuon, "muon"),
+        ] where isGiven && !goes {
+            throw ValidationError("\(option) goes with \(optimizers); the optimizer is \(settings.optimizer.rawValue).")
+        }
         if let problem = settings.problem(side: nil) {
             throw ValidationError("--\(Self.option(problem.setting)) \(problem.rule).")
         }
@@ -185,6 +196,9 @@ struct TrainCommand: ParsableCommand {
             guard let chosen, let most = chosen.reaches.last else {
                 let names = Preset.all.filter { !$0.value.reaches.isEmpty }.keys.sorted().joined(separator: ", ")
                 throw ValidationError("--target needs a preset whose way is known: --preset \(names).")
+            }
+            guard architecture == chosen.architecture else {
+                throw ValidationError("--target is known of the preset's network, \(chosen.architecture), alone.")
             }
             guard target > 1, target <= 100 * most.top1 else {
                 throw ValidationError(
@@ -319,8 +333,8 @@ struct TrainCommand: ParsableCommand {
             let pixels = words.count == 2 ? Int(words[1]).flatMap { (0...256).contains($0) ? $0 : nil } : nil
             let share = words.count == 2 ? Double(words[1]).flatMap { (0...1).contains($0) ? $0 : nil } : nil
             switch (words[0], words.count) {
-            case ("flip", 1): result.flip = .random
-            case ("alternate", 1): result.flip = .alternating
+            case ("flip", 1) where result.flip != .alternating: result.flip = .random
+            case ("alternate", 1) where result.flip != .random: result.flip = .alternating
             case ("seed", 1): result.seed = true
             case ("crop", 2) where pixels != nil: result.crop = pixels!
             case ("cutout", 2) where pixels != nil: result.cutout = pixels!

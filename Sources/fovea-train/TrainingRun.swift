@@ -11,6 +11,7 @@ import FoveaModels
 import FoveaNN
 import FoveaPipeline
 import FoveaSystem
+import Glibc
 import SystemPackage
 
 /// Makes a model of a plan.
@@ -172,12 +173,25 @@ struct TrainingRun {
     /// None over the checkpoint of another that could still go on.
     private func spareUnfinished() throws {
         let resumed = try plan.resumes.map { try Files.resolve($0) }
-        if try Files.statusIfPresent(plan.checkpoint) != nil, try Files.resolve(plan.checkpoint) != resumed {
+        guard let status = try Files.statusIfPresent(plan.checkpoint, followingLinks: true) else { return }
+        let isCheckpoint = try status.isRegular && Trainer.isCheckpoint(head(of: plan.checkpoint))
+        guard isCheckpoint else {
+            throw Failure.cannotCreate(
+                "--checkpoint \(plan.checkpoint.escaped): there is something that is no checkpoint, and nothing is written "
+                    + "over it; give another path")
+        }
+        if try Files.resolve(plan.checkpoint) != resumed {
             throw Failure.cannotCreate(
                 "\(plan.checkpoint.escaped) is the checkpoint of an unfinished training: go on from it with "
                     + "--resume \(quoted(plan.checkpoint.string)) and the options it had, remove it, or give another --name"
             )
         }
+    }
+
+    private func head(of path: FilePath) throws -> [UInt8] {
+        let descriptor = try Files.open(path, O_RDONLY)
+        defer { try? descriptor.close() }
+        return try Files.read(descriptor, count: 64, subject: path.escaped)
     }
 
     private func restore(_ trainer: Trainer, from bytes: [UInt8]) throws {
@@ -213,7 +227,13 @@ struct TrainingRun {
             }
         }
         let trial = try Trainer(network, settings: settings)
-        let epoch = try trial.measuredSecondsPerEpoch(training, development: plan.development.count)
+        let epoch: Double
+        do {
+            epoch = try trial.measuredSecondsPerEpoch(
+                training, development: plan.development.count, isStopped: { Interruption.signal != nil })
+        } catch is CancellationError {
+            throw Failure.tryAgain("stopped before the first step")
+        }
         let fitting = max(1, min(budget.most, Int(0.95 * budget.seconds / epoch)))
         console.note(
             "an epoch takes about \(Units.show(seconds: epoch)) here: \(fitting) in "
@@ -321,7 +341,8 @@ struct TrainingRun {
         while true {
             let files = try ModelFolder.files(configuration: model, weights: weights, golden: golden)
             let report = TrainingReport(
-                configuration: model, settings: settings, images: Set(plan.train).count, epochs: result.epochs,
+                configuration: model, settings: settings, images: Set(plan.train).count,
+                perEpoch: plan.train.count, epochs: result.epochs,
                 keptEpoch: result.epoch, heldOut: heldOut, hashes: files.mapValues { hexadecimal(Digest.sha256($0)) },
                 finished: Date().timeIntervalSince1970)
             do {

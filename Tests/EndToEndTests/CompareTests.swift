@@ -69,6 +69,8 @@ extension EndToEnd {
 
     /// Of labelled images, with accuracy and a test of it.
     @Test func compareKnowsWhoIsRight() throws {
+        let threads = try Programs.run("foveactl", ["model", "compare", "a", "b", "--threads", "2"])
+        #expect(threads.code == 64 && threads.error.contains("--threads goes with --data"), "\(threads)")
         let daemon = try RunningDaemon(starting: false)
         let images = daemon.fixture.root.appending("images")
         let value = try comparison(

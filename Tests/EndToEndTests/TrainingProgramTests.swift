@@ -287,6 +287,107 @@ extension EndToEnd {
         #expect(asked.code == 64 && asked.error.contains("16 pixels a side"), "\(asked)")
     }
 
+    /// Each by its name, as it stands in the model.
+    @Test func optionsAndPresetsAreRecorded() throws {
+        let ground = try Ground()
+        func settings(_ name: String, _ options: [String]) throws -> (ModelConfiguration, JSONValue) {
+            let outcome = try Programs.run(
+                "fovea-train",
+                ["train", "--data", "\(ground.root)/data", "--name", name, "--config", ground.configuration.string]
+                    + options)
+            #expect(outcome.code == 0, "\(outcome)")
+            let model = try ModelFolder.verify(ground.root.pushing(FilePath("var/models/\(name)/1"))).configuration
+            return (model, try #require(model.training?["settings"]))
+        }
+        for (name, more) in [
+            ("seed-vanilla", ["--set", "width=0.1"]), ("seed-depthwise", ["--set", "width=0.1"]),
+            ("seed-resnet", ["--set", "width=0.02"]),
+        ] {
+            let (model, values) = try settings(name, ["--preset", name, "--epochs", "1"] + more)
+            #expect(model.network?["architecture"]?.string == String(name.dropFirst(5)))
+            #expect(model.network?["settings"]?["width"]?.double == Double(more[1].dropFirst(6)))
+            #expect(values["optimizer"]?.string == "adam" && values["augmentation"]?["crop"]?.double == 4)
+        }
+        let (model, values) = try settings(
+            "options",
+            [
+                "--arch", "resnet9", "--set", "channels=8,8,8,8", "--epochs", "6", "--optimizer", "sgd",
+                "--schedule", "one-cycle", "--learning-rate", "0.02", "--momentum", "0.8", "--augment",
+                "alternate,crop=1,cutout=3", "--hierarchy", "0", "--averaging", "ema:0.9", "--patience", "5",
+                "--label-smoothing", "0.2", "--weight-decay", "0.001", "--clip", "3", "--batch", "20", "--seed", "9",
+            ])
+        #expect(model.network?["architecture"]?.string == "resnet9")
+        let wanted: [String: JSONValue] = [
+            "optimizer": .string("sgd"), "schedule": .string("one-cycle"), "learningRate": .number(0.02),
+            "momentum": .number(0.8), "hierarchy": .int(0), "averaging": .string("ema:0.9"), "patience": .int(5),
+            "labelSmoothing": .number(0.2), "weightDecay": .number(0.001), "clip": .int(3), "batch": .int(20),
+            "seed": .int(9), "epochs": .int(6),
+        ]
+        for (name, value) in wanted {
+            #expect(values[name]?.text == value.text, "\(name): \(values[name]?.text ?? "nothing")")
+        }
+        #expect(values["augmentation"]?["flip"]?.string == "alternating")
+        #expect(values["augmentation"]?["crop"]?.double == 1 && values["augmentation"]?["cutout"]?.double == 3)
+    }
+
+    /// A part of a training that would be longer.
+    @Test func aTargetOrPatienceEndsATraining() throws {
+        let ground = try Ground()
+        let small = ["--set", "width=0.05", "--sizes", "none", "--threads", "1"]
+        let target = try Programs.run(
+            "fovea-train",
+            [
+                "train", "--preset", "fast", "--target", "10", "--data", "\(ground.root)/data", "--name", "target",
+                "--config", ground.configuration.string,
+            ] + small)
+        #expect(target.code == 0 && target.error.contains("target of 10.0% reached"), "\(target)")
+        let model = try ModelFolder.verify(ground.root.pushing("var/models/target/1")).configuration
+        #expect(model.training?["epochs"]?.double == 1 && model.training?["settings"]?["epochs"]?.double == 6)
+        var patient = ground.arguments("patient", epochs: 500, ["--patience", "3"])
+        patient.removeAll { $0 == "--quiet" }
+        let patience = try Programs.run("fovea-train", patient)
+        #expect(patience.code == 0 && patience.error.contains("no better epoch in 3: stopped early"), "\(patience)")
+    }
+
+    /// From data with superclasses, at another size than they have, to an answer in two stages.
+    @Test func superclassesAreTrainedWithAndMeasured() throws {
+        let ground = try Ground()
+        let common = ["--config", ground.configuration.string]
+        for (name, bytes) in TestCIFAR.members(
+            train: TestCIFAR.records(perClass: 3), test: TestCIFAR.records(perClass: 1, seed: 50))
+        {
+            try ground.folder.write("cifar/\(name)", bytes)
+        }
+        let imported = try Programs.run(
+            "foveactl", ["dataset", "import", "\(ground.root)/cifar", "--name", "groups", "--size", "16"] + common)
+        #expect(imported.code == 0 && imported.output.contains("16 × 16"), "\(imported)")
+        for hierarchy in ["softmax", "0.5"] {
+            let name = "two-\(hierarchy)"
+            let trained = try Programs.run(
+                "fovea-train",
+                [
+                    "train", "--arch", "vanilla", "--set", "width=0.1", "--data", "groups", "--hierarchy", hierarchy,
+                    "--epochs", "2", "--name", name, "--threads", "2",
+                ] + common)
+            #expect(trained.code == 0, "\(trained)")
+            let model = try ModelFolder.verify(ground.root.pushing(FilePath("var/models/\(name)/1"))).configuration
+            #expect((model.network?["superclassOf"] != nil) == (hierarchy == "softmax"))
+            #expect((model.training?["settings"]?["hierarchy"]?.double == 0.5) == (hierarchy == "0.5"))
+            // The archive itself is taken at the model's size.
+            for data in ["groups", "\(ground.root)/cifar"] {
+                let outcome = try Programs.run(
+                    "fovea-train", ["evaluate", name, "--data", data, "--json", "--scores", "/dev/null"] + common)
+                #expect(outcome.code == 0, "\(outcome)")
+                let figures = try JSONDecoder().decode(JSONValue.self, from: Data(outcome.output.utf8))
+                guard case .object(let groups)? = figures["superclasses"] else {
+                    Issue.record("no superclasses")
+                    continue
+                }
+                #expect(groups.count == 20 && groups.values.allSatisfy { $0["images"]?.double == 5 })
+            }
+        }
+    }
+
     /// Plots need gnuplot, a training does not.
     @Test func aTrainingLeavesAReportAlsoWithoutGnuplot() throws {
         let ground = try Ground()
@@ -347,6 +448,13 @@ extension EndToEnd {
             #expect(shares.count == 5 && shares.allSatisfy { (0...1).contains($0.double ?? -1) })
         }
         #expect(whole["blur"]?["mean"]?.double != nil)
+        let piped = try ChildProcess.run(
+            "/bin/bash",
+            [
+                "-c", "exec 3>&1; \"$@\" --quiet --confusion >(cat >&3) > /dev/null; wait; sleep 0.2", "bash",
+                try Programs.path("fovea-train").string,
+            ] + evaluate, environment: ["PATH=/usr/bin:/bin"], limit: 600)
+        #expect(String(decoding: piped.output, as: UTF8.self).hasPrefix("true,dark,light"), "\(piped)")
         // Rows are what the images are, columns what was answered.
         let lines = String(decoding: try Files.read(csv), as: UTF8.self).split(separator: "\r\n")
         #expect(lines.first == "true,dark,light" && lines.count == 3)
@@ -409,7 +517,20 @@ extension EndToEnd {
         try check(["train", "--arch", "vanilla", "--data", "nothing"], 66, "neither an imported data set")
         try check(["train", "--arch", "other", "--data", "x"], 64, "vanilla")
         try check(train + ["--set", "hidden=x"], 64, "hidden cannot be")
-        try check(train + ["--set", "width=3"], 64, "no member 'width'")
+        try check(train + ["--set", "wide=3"], 64, "network 'vanilla' has no setting 'wide'; it has activation")
+        try check(train + ["--set", "dropBlock.side=3"], 64, "no setting 'dropBlock.side'; it has dropBlock.block")
+        try check(train + ["--set", "bnMomentum=-3"], 64, "a momentum from 0 to 1")
+        try check(train + ["--optimizer", "muon", "--clip", "5"], 64, "--clip goes with adam and sgd")
+        try check(train + ["--momentum", "0.5"], 64, "--momentum goes with sgd and muon")
+        try check(train + ["--muon-momentum", "0.5"], 64, "--muon-momentum goes with muon")
+        try check(train + ["--augment", "flip,alternate"], 64, "flip or alternate")
+        try check(train + ["--hierarchy", "0.3"], 64, "has no superclasses")
+        try check(
+            ["train", "--preset", "fast", "--arch", "vanilla", "--data", "x", "--target", "75"], 64,
+            "the preset's network, foveanet")
+        try check(
+            train + ["--checkpoint", ground.configuration.string], 73, "there is something that is no checkpoint")
+        try check(train + ["--checkpoint", ground.root.string], 73, "there is something that is no checkpoint")
         try check(train + ["--set", "hidden=999999999,9"], 64, "weights")
         try check(train + ["--batch", "65536", "--set", "channels=4096,8,8,8"], 64, "the machine has")
         try check(train + ["--seed", "18446744073709551615"], 64, "--seed must be at most")

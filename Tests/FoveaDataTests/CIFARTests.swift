@@ -28,6 +28,21 @@ struct CIFARTests {
         #expect(images.image(257).pixels == TestCIFAR.picture(label: 57, seed: 2))
     }
 
+    @Test func imagesAreResizedOnRequest() throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write("c.tar", TestArchive.tar(TestCIFAR.members(train: train, test: test)))
+        let set = try DataSource.archive(path).load(ImportOptions(size: 24)).dataset
+        #expect(set.info.height == 24 && set.info.width == 24)
+        for (split, count) in [("train", 300), ("test", 100)] {
+            let images = try set.images(split)
+            #expect(images.count == count && images.imageBytes == 24 * 24 * 3)
+            #expect(images.pixels.count == count * images.imageBytes)
+        }
+        let whole = try CIFARArchive.read(path).images("train")
+        #expect(try set.images("train").image(7) == whole.image(7).resized(width: 24, height: 24))
+        #expect(try set.images("train").labels == whole.labels)
+    }
+
     @Test func readsAFolderWithOneOfTheFiles() throws {
         let folder = try TemporaryFolder()
         for (name, bytes) in TestCIFAR.members(train: nil, test: test) { try folder.write(name, bytes) }

@@ -125,19 +125,48 @@ import Testing
         #expect(
             settings.keys.sorted() == [
                 "activation", "bnEpsilon", "bnMomentum", "channels", "dropBlock", "hidden", "keep", "kernels",
+                "width",
             ])
         #expect(settings["keep"]?.double == 0.75 && settings["bnMomentum"]?.double == 0.997)
         #expect(try Architectures.resolved(network.definition) == network.definition)
+    }
+
+    @Test(arguments: Architectures.names) func widthIsAFactorOfAllWidths(_ architecture: String) throws {
+        func parameters(_ width: Double) throws -> Int {
+            let settings = smallSettings[architecture]!.merging(["width": .number(width)]) { $1 }
+            return try Network(
+                NetworkDefinition(architecture: architecture, classes: 10, settings: .object(settings)), maxBatch: 1,
+                mode: .inference, threads: 1
+            ).parameterCount
+        }
+        let (half, whole, double) = (try parameters(0.5), try parameters(1), try parameters(2))
+        #expect(half < whole && double > 2 * whole && double < 4 * whole)
+        #expect(throws: ShapeError.self) { try parameters(0) }
+    }
+
+    @Test(arguments: [(-3.0, 1e-5), (2, 1e-5), (0.9, 0), (0.9, -1)])
+    func batchNormsSettingsAreChecked(_ momentum: Double, _ epsilon: Double) {
+        for architecture in Architectures.names {
+            let settings = smallSettings[architecture]!.merging([
+                "bnMomentum": .number(momentum), "bnEpsilon": .number(epsilon),
+            ]) { $1 }
+            let error = #expect(throws: ShapeError.self) {
+                try Network(
+                    NetworkDefinition(architecture: architecture, classes: 10, settings: .object(settings)),
+                    maxBatch: 1, mode: .training, threads: 1)
+            }
+            #expect(error?.description.contains("batch norm") == true)
+        }
     }
 
     @Test(arguments: [
         ("hidden", JSONValue.int(512), "hidden cannot be 512, it must be a list"),
         ("keep", .string("x"), "keep cannot be \"x\", it must be a number"),
         ("channels", .array([.string("a")]), "channels cannot be \"a\", it must be a whole number"),
-        ("colour", .int(1), "has no member 'colour'"),
+        ("colour", .int(1), "has no setting 'colour'"),
         ("activation", .string("swish"), "activation cannot be \"swish\", it must be one of relu, silu, gelu"),
         ("activation", .int(5), "activation cannot be 5, it must be a word"),
-        ("dropBlock", .object(["size": .int(1)]), "has no member 'size'"),
+        ("dropBlock", .object(["size": .int(1)]), "has no setting 'dropBlock.size'"),
     ])
     func aWrongSettingIsNamed(_ name: String, _ value: JSONValue, _ words: String) {
         let definition = NetworkDefinition(architecture: "vanilla", classes: 4, settings: .object([name: value]))

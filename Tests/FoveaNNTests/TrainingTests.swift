@@ -27,6 +27,15 @@ import Testing
     /// The bits of all tensors.
     func bits(_ network: Network) -> [UInt32] { network.tensors.flatMap { network.read($0.name) }.map(\.bitPattern) }
 
+    /// For images of 10 × 10 and less.
+    private let smallFoveaNet = NetworkDefinition(
+        architecture: "foveanet", input: Shape(height: 10, width: 10, channels: 3), classes: 4,
+        settings: .object([
+            "stem": .int(6), "widths": .array([.int(8), .int(16)]), "middles": .array([.int(8), .int(8)]),
+            "kernels": .array([.int(3), .int(1)]),
+            "pairs": .array([.array([.int(1), .int(3)]), .array([.int(3), .int(1)])]),
+        ]))
+
     @Test func aTinyNetworkLearnsItsImages() throws {
         var settings = settings(epochs: 40)
         settings.labelSmoothing = 0
@@ -85,15 +94,8 @@ import Testing
         settings.schedule = .linear
         settings.learningRate = 0.1
         settings.sizes = [.init(side: 6, until: 0.3), .init(side: 8, until: 0.6)]
-        let definition = NetworkDefinition(
-            architecture: "foveanet", input: Shape(height: 10, width: 10, channels: 3), classes: 4,
-            settings: .object([
-                "stem": .int(6), "widths": .array([.int(8), .int(16)]), "middles": .array([.int(8), .int(8)]),
-                "kernels": .array([.int(3), .int(1)]),
-                "pairs": .array([.array([.int(1), .int(3)]), .array([.int(3), .int(1)])]),
-            ]))
         func make() throws -> Trainer {
-            let network = try Network(definition, maxBatch: settings.batch, mode: .training, threads: 2)
+            let network = try Network(smallFoveaNet, maxBatch: settings.batch, mode: .training, threads: 2)
             let trainer = try Trainer(network, settings: settings)
             try network.write("stem.conv.weight", random(2 * 2 * 3 * 6, seed: 12))
             return trainer
@@ -393,6 +395,96 @@ import Testing
         serving.initialize(seed: 1)
         serving.predict(image, count: 1, probabilities: &probabilities)
         #expect(probabilities.contains { !$0.isFinite })
+    }
+
+    /// Running statistics that no image can be normalised by: training does not use them, and goes on with numbers.
+    @Test func anEvaluationThatIsNoNumberIsADivergence() throws {
+        let trainer = try trainer(settings(epochs: 2), keep: 1)
+        let network = trainer.network
+        let variance = try #require(network.tensors.first { $0.name.hasSuffix("variance") }?.name)
+        let error = #expect(throws: Divergence.self) {
+            try trainer.run(
+                Stripes(count: 32), development: Stripes(count: 8),
+                onStep: { _ in
+                    let values = network.read(variance)
+                    try? network.write(variance, values.map { _ in -1 })
+                })
+        }
+        #expect(error?.epoch == 1 && error?.step == 2)
+    }
+
+    /// Full batches of the same images and no steps to speak of: only the superclass's share of the loss changes.
+    @Test func theSuperclassCountsLessAndLess() throws {
+        func losses(_ hierarchy: Double) throws -> [Double] {
+            var settings = settings(epochs: 8)
+            settings.learningRate = 1e-9
+            settings.weightDecay = 0
+            settings.hierarchy = hierarchy
+            let network = try Network(smallVanilla(), maxBatch: 16, mode: .training, threads: 1)
+            let trainer = try Trainer(network, settings: settings, superclassOf: [0, 0, 1, 1])
+            var losses: [Double] = []
+            _ = try trainer.run(Still(count: 16), onStep: { losses.append($0.loss) })
+            return losses
+        }
+        let extra = zip(try losses(0.5), try losses(0)).map { $0 - $1 }
+        #expect(extra[0] > 0.05)
+        for (step, share) in extra.enumerated() { #expect(abs(share / extra[0] - (1 - Double(step) / 8)) < 1e-3) }
+    }
+
+    /// Stripes without noise of the moment.
+    private struct Still: TrainingSource {
+        var count: Int
+        func fill(
+            _ images: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>, indices: ArraySlice<Int>,
+            epoch: Int, random: inout SeededGenerator
+        ) {
+            var none = SeededGenerator(0)
+            for (n, index) in indices.enumerated() {
+                Stripes(count: count).fill(
+                    images + n * 192, labels: labels + n, indices: [index], epoch: 0, random: &none)
+                none = SeededGenerator(0)
+            }
+        }
+    }
+
+    /// Until their share of the steps is done the images are smaller, and then they are not.
+    @Test func imagesAreSmallerForTheirShare() throws {
+        func trained(_ sizes: [TrainingSettings.Size], steps: Int) throws -> [UInt32] {
+            var settings = settings(epochs: 2)
+            settings.sizes = sizes
+            let network = try Network(smallFoveaNet, maxBatch: settings.batch, mode: .training, threads: 1)
+            let trainer = try Trainer(network, settings: settings)
+            try network.write("stem.conv.weight", random(2 * 2 * 3 * 6, seed: 12))
+            let stop = StopFlag()
+            var done = 0
+            _ = try trainer.run(
+                Stripes(count: 64, side: 10), stop: stop,
+                onStep: { _ in
+                    done += 1
+                    if done == steps { stop.set() }
+                })
+            return bits(trainer.network)
+        }
+        let half = [TrainingSettings.Size(side: 6, until: 0.5)]
+        let always = [TrainingSettings.Size(side: 6, until: 1)]
+        for steps in [1, 3, 4] {
+            #expect(try trained(half, steps: steps) == trained(always, steps: steps))
+            #expect(try trained(half, steps: steps) != trained([], steps: steps))
+        }
+        #expect(try trained(half, steps: 5) != trained(always, steps: 5))
+    }
+
+    @Test func aCheckpointOfMoreEpochsIsRefused() throws {
+        var settings = settings(epochs: 4)
+        settings.schedule = .constant
+        let whole = try trainer(settings)
+        var saved: [[UInt8]] = []
+        _ = try whole.run(Stripes(count: 32), saveCheckpoint: { saved.append(try $0.checkpoint()) })
+        settings.epochs = 2
+        let fewer = try trainer(settings)
+        try saved[1].withUnsafeBytes { try fewer.restore($0) }
+        let error = #expect(throws: CheckpointError.self) { try saved[2].withUnsafeBytes { try fewer.restore($0) } }
+        #expect(error?.description.contains("in epoch 3 already") == true)
     }
 
     /// The thread that prepares batches ends with the training, however that ends.

@@ -124,4 +124,26 @@ import Testing
         #expect(try Files.status(folder.path.appending("link"), followingLinks: true) == status)
         #expect(try Files.statusIfPresent(folder.path.pushing("file/below")) == nil)
     }
+
+    /// What a user names may be more than a file.
+    @Test func answersGoWhereTheyAreAskedFor() throws {
+        let file = folder.path.appending("file")
+        try Files.writeAnswer(file, [1, 2, 3])
+        try Files.writeAnswer(file, [4])
+        #expect(try Files.read(file) == [4])
+        let link = folder.path.appending("link")
+        #expect(symlink("file", link.string) == 0)
+        try Files.writeAnswer(link, [5, 6])
+        #expect(try Files.read(file) == [5, 6] && Files.status(link).isLink)
+        let pipe = folder.path.appending("pipe")
+        #expect(mkfifo(pipe.string, 0o600) == 0)
+        let reader = try Files.open(pipe, O_RDONLY | O_NONBLOCK)
+        defer { try? reader.close() }
+        try Files.writeAnswer(pipe, [7])
+        var byte: UInt8 = 0
+        #expect(read(reader.rawValue, &byte, 1) == 1 && byte == 7)
+        #expect(try Files.status(pipe).mode & S_IFMT == S_IFIFO)
+        try Files.writeAnswer("/dev/null", [8])
+        #expect(throws: SystemError.self) { try Files.writeAnswer(folder.path, [9]) }
+    }
 }

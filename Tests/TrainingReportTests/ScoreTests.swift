@@ -30,6 +30,7 @@ import fovea_train
         #expect(score.top5 == 4.0 / 6)
         #expect(score.superclass == 4.0 / 6)
         #expect(score.errorsInSuperclass == 2.0 / 4)
+        #expect(score.superclasses == nil, "they have no names here")
         let loss = -(log(0.5) + log(0.2) + log(0.02) + log(0.03) + log(0.75) + log(0.05)) / 6
         #expect(abs(score.loss - loss) < 1e-6)
         // Of four answers with 0.5 one is right, of two with 0.75 one: (|1 − 2| + |1 − 1.5|) ÷ 6.
@@ -37,6 +38,13 @@ import fovea_train
         #expect(Set(score.classes.keys) == ["a", "b", "d", "e", "f", "g"], "c has no image")
         #expect(score.ordered.map(\.label) == ["a", "d", "b", "e", "f", "g"])
         #expect(score.classes["a"]?.top1 == 1 && score.classes["b"]?.top1 == 0 && score.classes["g"]?.images == 1)
+    }
+
+    @Test func superclassesHaveTheirShares() {
+        let score = Score(outcomes, labels: labels, superclassOf: superclassOf, superclasses: ["x", "y", "z"])
+        let parts = score.superclasses ?? [:]
+        #expect(parts.mapValues(\.images) == ["x": 2, "y": 4], "z has no image")
+        #expect(parts.mapValues(\.top1) == ["x": 1, "y": 0.5])
     }
 
     @Test func theBestFiveAreInOrder() {

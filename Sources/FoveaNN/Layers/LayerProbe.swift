@@ -84,7 +84,7 @@ package final class LayerProbe {
     private static func branch(_ input: Shape, keep: Double, mode: Mode) throws(ShapeError) -> [any Layer] {
         var stack = LayerStack(input: input, mode: mode)
         try stack.convolution("probe.conv", channels: input.channels, kernel: 3)
-        stack.batchNorm("probe.norm", momentum: 0.9, epsilon: 1e-5)
+        try stack.batchNorm("probe.norm", momentum: 0.9, epsilon: 1e-5)
         stack.activation("probe.silu", .silu)
         try stack.dropout("probe.dropout", keep: .init(first: keep))
         return stack.layers

@@ -13,6 +13,8 @@ package struct FoveaNetSettings: Codable, Sendable, Equatable {
     /// Channels of each group, and of the middle of its residual pair.
     package var widths = [64, 256, 768]
     package var middles = [64, 192, 512]
+    /// Factor of all of these, for a narrower or wider network.
+    package var width = 1.0
     /// Kernel sides of each group's first convolution and of its pair.
     package var kernels = [3, 3, 2]
     package var pairs = [[1, 1], [3, 1], [3, 3]]
@@ -40,9 +42,11 @@ func foveaNet(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer]
     for pair in settings.pairs where pair.count != 2 || pair.contains(where: { $0 % 2 != 1 }) {
         throw ShapeError("foveanet", given: "the pair \(pair)", expected: "two odd kernels in each pair")
     }
+    let widths = try settings.widths.scaled(by: settings.width)
+    let middles = try settings.middles.scaled(by: settings.width)
     var net = LayerStack(input: definition.input, mode: mode)
-    func norm(_ stack: inout LayerStack, _ name: String) {
-        stack.batchNorm("\(name).norm", momentum: settings.bnMomentum, epsilon: settings.bnEpsilon)
+    func norm(_ stack: inout LayerStack, _ name: String) throws(ShapeError) {
+        try stack.batchNorm("\(name).norm", momentum: settings.bnMomentum, epsilon: settings.bnEpsilon)
         stack.activation("\(name).activation", settings.activation)
     }
     try net.convolution("stem.conv", channels: settings.stem, kernel: 2, bias: true, filters: .fitted)
@@ -50,15 +54,15 @@ func foveaNet(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer]
     for group in 0..<groups {
         let name = "group\(group + 1)"
         try net.convolution(
-            "\(name).conv", channels: settings.widths[group], kernel: settings.kernels[group], filters: .dirac)
+            "\(name).conv", channels: widths[group], kernel: settings.kernels[group], filters: .dirac)
         try net.maxPool("\(name).pool")
-        norm(&net, name)
+        try norm(&net, name)
         try net.residual("\(name).pair") { pair throws(ShapeError) in
             for (part, (channels, kernel)) in zip(
-                ["a", "b"], zip([settings.middles[group], settings.widths[group]], settings.pairs[group]))
+                ["a", "b"], zip([middles[group], widths[group]], settings.pairs[group]))
             {
                 try pair.convolution("\(name).\(part).conv", channels: channels, kernel: kernel, filters: .dirac)
-                norm(&pair, "\(name).\(part)")
+                try norm(&pair, "\(name).\(part)")
             }
         }
     }

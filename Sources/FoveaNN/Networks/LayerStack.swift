@@ -33,7 +33,14 @@ struct LayerStack {
     mutating func globalPool(_ name: String) { append(GlobalPool(name, input: shape)) }
 
     /// In inference a convolution does it on the way.
-    mutating func batchNorm(_ name: String, momentum: Double, epsilon: Double, affine: Bool = true) {
+    mutating func batchNorm(
+        _ name: String, momentum: Double, epsilon: Double, affine: Bool = true
+    ) throws(ShapeError) {
+        guard (0...1).contains(momentum), epsilon > 0, epsilon.isFinite else {
+            throw ShapeError(
+                "\(name) (batch norm)", given: "momentum \(momentum), epsilon \(epsilon)",
+                expected: "a momentum from 0 to 1, an epsilon above 0")
+        }
         let norm = BatchNorm(name, input: shape, momentum: momentum, epsilon: epsilon, affine: affine)
         if mode == .inference, let convolution = layers.last as? Convolution, convolution.follow(norm) { return }
         append(norm)
@@ -74,5 +81,15 @@ struct LayerStack {
         var branch = LayerStack(input: shape, mode: mode)
         try build(&branch)
         append(try Residual(name, input: shape, branch: branch.layers))
+    }
+}
+
+extension [Int] {
+    /// Numbers of channels times `width`, rounded, 1 at least.
+    func scaled(by width: Double) throws(ShapeError) -> [Int] {
+        guard width > 0, width <= 1024 else {
+            throw ShapeError("width", given: "\(width)", expected: "a factor above 0, 1024 at most")
+        }
+        return map { Swift.max(1, Int((Double($0) * width).rounded())) }
     }
 }

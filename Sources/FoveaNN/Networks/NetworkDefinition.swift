@@ -44,22 +44,24 @@ package struct NetworkDefinition: Codable, Sendable, Equatable {
     /// The settings as an architecture's own type: given members replace the defaults, an unknown one is an error that
     /// names it.
     func settings<T: Codable>(over defaults: T) throws -> T {
-        func overlay(_ base: JSONValue, _ given: JSONValue, path: String) throws -> JSONValue {
+        func overlay(_ base: JSONValue, _ given: JSONValue, path: String?) throws -> JSONValue {
             guard case .object(var members) = base else { return given }
             guard case .object(let replacements) = given else {
-                throw NetworkDefinitionError("\(path) of network '\(architecture)' must be an object")
+                throw NetworkDefinitionError("network '\(architecture)': \(path ?? "settings") must be an object")
             }
-            for (name, value) in replacements {
+            let inside = path.map { "\($0)." } ?? ""
+            for (name, value) in replacements.sorted(by: { $0.key < $1.key }) {
+                let full = inside + name
                 guard let old = members[name] else {
                     throw NetworkDefinitionError(
-                        "\(path) of network '\(architecture)' has no member '\(name)'; it has "
-                            + members.keys.sorted().joined(separator: ", "))
+                        "network '\(architecture)' has no setting '\(full)'; it has "
+                            + members.keys.sorted().map { inside + $0 }.joined(separator: ", "))
                 }
-                members[name] = try overlay(old, value, path: "\(path).\(name)")
+                members[name] = try overlay(old, value, path: full)
             }
             return .object(members)
         }
-        let whole = try overlay(JSONValue(encoding: defaults), settings, path: "settings")
+        let whole = try overlay(JSONValue(encoding: defaults), settings, path: nil)
         do {
             return try whole.decode()
         } catch let error as DecodingError {

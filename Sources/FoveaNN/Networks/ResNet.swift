@@ -11,6 +11,8 @@ package struct ResNetSettings: Codable, Sendable, Equatable {
     // MARK: Hyper-parameters
     /// Channels of each stage.
     package var channels = [128, 256, 512, 1024]
+    /// Factor of all channels and hidden widths, for a narrower or wider network.
+    package var width = 1.0
     package var activation = Activation.relu
     package var reluOnPixels = false
     /// Widths of the hidden fully connected layers.
@@ -44,14 +46,14 @@ func resNet(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer] {
     func f(_ stack: inout LayerStack, _ name: String, channels: Int, pixels: Bool = false) throws(ShapeError) {
         for part in 1...2 {
             let first = pixels && part == 1
-            stack.batchNorm(
+            try stack.batchNorm(
                 "\(name).norm\(part)", momentum: settings.bnMomentum, epsilon: settings.bnEpsilon, affine: !first)
             if !first || settings.reluOnPixels { stack.activation("\(name).relu\(part)", settings.activation) }
             try stack.convolution("\(name).conv\(part)", channels: channels, kernel: 3)
         }
     }
 
-    for (index, channels) in settings.channels.enumerated() {
+    for (index, channels) in try settings.channels.scaled(by: settings.width).enumerated() {
         let stage = "stage\(index + 1)"
         try f(&net, "\(stage).a", channels: channels, pixels: index == 0)
         net.activation("\(stage).a.relu", settings.activation)
@@ -65,7 +67,8 @@ func resNet(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer] {
         try net.maxPool("\(stage).pool", window: 3)
     }
     try net.hidden(
-        widths: settings.hidden, classes: definition.classes, activation: settings.activation, keep: settings.keep,
+        widths: try settings.hidden.scaled(by: settings.width), classes: definition.classes,
+        activation: settings.activation, keep: settings.keep,
         momentum: settings.bnMomentum, epsilon: settings.bnEpsilon)
     return net.layers
 }

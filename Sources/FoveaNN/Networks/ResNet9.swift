@@ -8,6 +8,8 @@
 package struct ResNet9Settings: Codable, Sendable, Equatable {
     // MARK: Hyper-parameters
     package var channels = [64, 128, 256, 512]
+    /// Factor of all channels, for a narrower or wider network.
+    package var width = 1.0
     package var activation = Activation.relu
     package var bnMomentum = 0.9
     package var bnEpsilon = 1e-5
@@ -20,10 +22,11 @@ func resNet9(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer] 
     guard settings.channels.count == 4 else {
         throw ShapeError("resnet9", given: "\(settings.channels.count) channels", expected: "four")
     }
+    let widths = try settings.channels.scaled(by: settings.width)
     var net = LayerStack(input: definition.input, mode: mode)
     func c(_ stack: inout LayerStack, _ name: String, _ channels: Int) throws(ShapeError) {
         try stack.convolution("\(name).conv", channels: channels, kernel: 3)
-        stack.batchNorm("\(name).norm", momentum: settings.bnMomentum, epsilon: settings.bnEpsilon)
+        try stack.batchNorm("\(name).norm", momentum: settings.bnMomentum, epsilon: settings.bnEpsilon)
         stack.activation("\(name).relu", settings.activation)
     }
     func r(_ name: String, _ channels: Int) throws(ShapeError) {
@@ -32,8 +35,8 @@ func resNet9(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer] 
             try c(&branch, "\(name).b", channels)
         }
     }
-    try c(&net, "prepare", settings.channels[0])
-    for (index, channels) in settings.channels.dropFirst().enumerated() {
+    try c(&net, "prepare", widths[0])
+    for (index, channels) in widths.dropFirst().enumerated() {
         let layer = "layer\(index + 1)"
         try c(&net, layer, channels)
         try net.maxPool("\(layer).pool")

@@ -10,6 +10,8 @@ package struct VanillaSettings: Codable, Sendable, Equatable {
     /// Output channels and kernel side of each block's convolution.
     package var channels = [64, 128, 256, 512]
     package var kernels = [7, 5, 3, 3]
+    /// Factor of all channels and hidden widths, for a narrower or wider network.
+    package var width = 1.0
     package var activation = Activation.relu
     /// Widths of the hidden fully connected layers.
     package var hidden = [2048, 2048]
@@ -43,27 +45,29 @@ func blocks(
     ) throws(ShapeError) -> Void
 ) throws -> [any Layer] {
     let settings = try definition.settings(over: VanillaSettings())
+    let widths = try settings.channels.scaled(by: settings.width)
     guard settings.channels.count == settings.kernels.count, !settings.channels.isEmpty else {
         throw ShapeError(
             definition.architecture, given: "\(settings.channels.count) channels and \(settings.kernels.count) kernels",
             expected: "as many kernels as channels, at least one")
     }
     var net = LayerStack(input: definition.input, mode: mode)
-    func norm(_ name: String, affine: Bool = true) {
-        net.batchNorm(name, momentum: settings.bnMomentum, epsilon: settings.bnEpsilon, affine: affine)
+    func norm(_ name: String, affine: Bool = true) throws(ShapeError) {
+        try net.batchNorm(name, momentum: settings.bnMomentum, epsilon: settings.bnEpsilon, affine: affine)
     }
-    for (index, (channels, kernel)) in zip(settings.channels, settings.kernels).enumerated() {
+    for (index, (channels, kernel)) in zip(widths, settings.kernels).enumerated() {
         let block = "block\(index + 1)"
-        norm("\(block).norm1", affine: index > 0)
+        try norm("\(block).norm1", affine: index > 0)
         try convolution(&net, block, index, channels, kernel)
         try net.maxPool("\(block).pool")
-        norm("\(block).norm2")
+        try norm("\(block).norm2")
         net.activation("\(block).relu", settings.activation)
         try net.dropout(
             "\(block).dropblock", keep: .init(first: settings.dropBlock.keep), block: settings.dropBlock.block)
     }
     try net.hidden(
-        widths: settings.hidden, classes: definition.classes, activation: settings.activation, keep: settings.keep,
+        widths: try settings.hidden.scaled(by: settings.width), classes: definition.classes,
+        activation: settings.activation, keep: settings.keep,
         momentum: settings.bnMomentum, epsilon: settings.bnEpsilon)
     return net.layers
 }
@@ -76,11 +80,11 @@ extension LayerStack {
         for (index, width) in widths.enumerated() {
             let hidden = "hidden\(index + 1)"
             try fullyConnected("\(hidden).linear", outputs: width)
-            batchNorm("\(hidden).norm", momentum: momentum, epsilon: epsilon)
+            try batchNorm("\(hidden).norm", momentum: momentum, epsilon: epsilon)
             self.activation("\(hidden).relu", activation)
             try dropout("\(hidden).dropout", keep: .init(first: keep))
         }
         try fullyConnected("logits.linear", outputs: classes)
-        batchNorm("logits.norm", momentum: momentum, epsilon: epsilon)
+        try batchNorm("logits.norm", momentum: momentum, epsilon: epsilon)
     }
 }

@@ -14,7 +14,7 @@ extension Network {
         var images: [(logs: [[Double]], label: Int)] = []
         try eachPrediction(source, views: views) { probabilities, label in
             let rows = stride(from: 0, to: probabilities.count, by: classes).map { start in
-                probabilities[start..<start + classes].map { log(max(1e-30, Double($0))) }
+                probabilities[start..<start + classes].map { crossEntropyLog($0) }
             }
             images.append((rows, label))
         }

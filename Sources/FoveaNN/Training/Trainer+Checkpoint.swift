@@ -11,7 +11,8 @@ import Glibc
 /// Floats are in the machine's order, little-endian on all that Fovea runs on. It is for the same build to go on with,
 /// not for exchange: models are exchanged as safetensors.
 extension Trainer {
-    private static var magic: [UInt8] { Array("fovea.checkpoint/4\n".utf8) }
+    private static var magic: [UInt8] { family + Array("4\n".utf8) }
+    private static var family: [UInt8] { Array("fovea.checkpoint/".utf8) }
 
     private struct Head: Codable {
         var definition: NetworkDefinition
@@ -73,6 +74,9 @@ extension Trainer {
         return (head, bytes, at + Int(length))
     }
 
+    /// Whether bytes begin as a checkpoint does, of this version or another.
+    package static func isCheckpoint(_ bytes: some Sequence<UInt8>) -> Bool { bytes.starts(with: family) }
+
     /// The settings that a checkpoint's training has.
     package static func settings(of checkpoint: UnsafeRawBufferPointer) throws -> TrainingSettings {
         try open(checkpoint).head.settings
@@ -93,6 +97,10 @@ extension Trainer {
             throw CheckpointError(
                 "the checkpoint belongs to a training with other settings: \(difference). Go on with the same ones, or "
                     + "start anew without resuming")
+        }
+        let done = head.progress.epoch + (head.progress.stepInEpoch > 0 ? 1 : 0)
+        guard done <= settings.epochs else {
+            throw CheckpointError("the checkpoint is in epoch \(done) already, and there shall be \(settings.epochs)")
         }
         let floats = network.valueFloats * (head.best ? 2 : 1) + optimizer.memory.count + averaged.memory.count
         guard head.memory == optimizer.memory.count, head.averaged == averaged.memory.count,

@@ -34,8 +34,11 @@ extension Trainer {
     /// - Parameters:
     ///   - source: what will be trained on.
     ///   - development: images that are measured after each epoch.
-    /// - Throws: what the source throws.
-    package func measuredSecondsPerEpoch(_ source: any TrainingSource, development: Int) throws -> Double {
+    ///   - isStopped: asked before each step.
+    /// - Throws: `CancellationError` where it is stopped, and what the source throws.
+    package func measuredSecondsPerEpoch(
+        _ source: any TrainingSource, development: Int, isStopped: () -> Bool = { false }
+    ) throws -> Double {
         precondition(progress.steps == 0)
         let batch = settings.batch
         let steps = 5
@@ -53,6 +56,7 @@ extension Trainer {
                     step: 0, seed: 1)
                 optimizer.apply(factor: 1e-3)
             }) {
+                if isStopped() { throw CancellationError() }
                 times.append(seconds() - start)
                 start = seconds()
             }

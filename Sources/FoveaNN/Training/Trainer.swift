@@ -275,6 +275,10 @@ package final class Trainer {
         let evaluation = try averaged.whileAveraged { () throws -> Evaluation? in
             guard let development else { return nil }
             let evaluation = try network.evaluate(development)
+            // Batch norm's running statistics serve only here: training itself may well have gone on with numbers.
+            guard evaluation.loss.isFinite else {
+                throw Divergence(epoch: progress.epoch + 1, step: progress.stepInEpoch)
+            }
             if keepsBest, evaluation.top1 > progress.bestTop1 {
                 best = Array(UnsafeBufferPointer(start: network.values, count: network.valueFloats))
             }
@@ -304,7 +308,7 @@ extension Network {
         var result = Evaluation()
         var hits = 0
         try eachPrediction(source) { row, label in
-            result.loss -= log(max(1e-30, Double(row[label])))
+            result.loss -= crossEntropyLog(row[label])
             hits += row.indices.max(by: { row[$0] < row[$1] }) == label ? 1 : 0
             result.images += 1
         }
@@ -329,6 +333,11 @@ extension Network {
             }
         }) {}
     }
+}
+
+/// The logarithm of a probability, bounded where it is 0; what is not a number stays none.
+func crossEntropyLog(_ probability: Float) -> Double {
+    probability.isNaN ? .nan : log(max(1e-30, Double(probability)))
 }
 
 /// Monotonic time.

@@ -34,8 +34,8 @@ struct CompareCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Write a page with the images that differ.", valueName: "file"))
     var html: String?
 
-    @Option(help: "Threads; 0 is one per processor.")
-    var threads = 0
+    @Option(help: "With --data: threads; otherwise, and with 0, one per processor.")
+    var threads: Int?
 
     @OptionGroup var common: CommonOptions
 
@@ -45,7 +45,10 @@ struct CompareCommand: ParsableCommand {
         }
         guard split == nil || data != nil else { throw ValidationError("--split is a part of --data.") }
         guard last.map({ $0 > 0 }) ?? true else { throw ValidationError("--last must be above 0.") }
-        try CommonOptions.check(threads: threads)
+        guard threads == nil || data != nil else {
+            throw ValidationError("--threads goes with --data: the outbox's images are read by one sandboxed worker.")
+        }
+        try CommonOptions.check(threads: threads ?? 0)
     }
 
     func run() throws { try Failure.reporting("compare", compare) }
@@ -58,7 +61,7 @@ struct CompareCommand: ParsableCommand {
         let source: any ComparedImages =
             try data.map {
                 try LabelledComparison(
-                    $0, split: split ?? "test", threads: threads == 0 ? processorCount() : threads,
+                    $0, split: split, threads: threads.flatMap { $0 == 0 ? nil : $0 } ?? processorCount(),
                     console: Console(quiet: common.quiet), configuration)
             } ?? PublishedImages(last ?? 500, configuration)
         for note in source.notes { Console(quiet: common.quiet).note(note) }
@@ -71,7 +74,7 @@ struct CompareCommand: ParsableCommand {
                 thumbnails[difference.image] = try source.thumbnail(of: difference.image, models[1])
             }
             let page = ComparisonPage(comparison, thumbnails: thumbnails)
-            try Files.replace(FilePath(html), with: page.html.utf8)
+            try Files.writeAnswer(FilePath(html), page.html.utf8)
         }
         Console.write(
             common.json ? String(decoding: JSONText.pretty(comparison), as: UTF8.self) : comparison.text,

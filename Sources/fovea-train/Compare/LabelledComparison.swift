@@ -10,15 +10,17 @@ import SystemPackage
 final class LabelledComparison: ComparedImages {
     private let source: DataSource
     private let split: String
+    private let isSplitAsked: Bool
     private let threads: Int
     private let console: Console
     private let configuration: Configuration
     /// By name, RGB8 at the first model's size.
     private var pictures: [String: RGBImage] = [:]
 
-    init(_ data: String, split: String, threads: Int, console: Console, _ configuration: Configuration) throws {
+    init(_ data: String, split: String?, threads: Int, console: Console, _ configuration: Configuration) throws {
         source = try DataSource.find(data, datasets: configuration.datasets)
-        (self.split, self.threads, self.console, self.configuration) = (split, threads, console, configuration)
+        (self.split, isSplitAsked) = (split ?? "test", split != nil)
+        (self.threads, self.console, self.configuration) = (threads, console, configuration)
     }
 
     var notes: [String] { [] }
@@ -45,6 +47,9 @@ final class LabelledComparison: ComparedImages {
         let (height, width) = (model.configuration.input.height, model.configuration.input.width)
         if case .imageFolder(let path) = source {
             let inner = try FolderOfClasses.part(split, of: path, labels: model.configuration.labels)
+            if inner == nil, isSplitAsked {
+                console.note("\(path.escaped) is not divided: all its images are compared")
+            }
             let folder = try FolderOfClasses(inner ?? path, height: height, width: width)
             return (
                 LabelledImages(
@@ -53,7 +58,7 @@ final class LabelledComparison: ComparedImages {
                 folder.refused
             )
         }
-        let set = try source.load().dataset
+        let set = try source.load(ImportOptions(size: height)).dataset
         guard set.info.height == height, set.info.width == width else {
             throw Failure.data(
                 "the data have images of \(set.info.width)×\(set.info.height), \(model.name) takes \(width)×\(height)")
@@ -65,8 +70,11 @@ final class LabelledComparison: ComparedImages {
     }
 
     private func answers(of model: ComparedModel, to images: LabelledImages) throws -> [Prediction] {
+        // As it would serve here.
+        let served = configuration.tta.flatMap(TestTimeAugmentation.init(rawValue:))
         let evaluator = Evaluator(
-            configuration: model.configuration, folder: model.folder, search: configuration.pluginSearch,
+            configuration: served.map(model.configuration.averaging) ?? model.configuration, folder: model.folder,
+            search: configuration.pluginSearch,
             threads: threads, batch: 64, console: console)
         return try evaluator.answers(to: images, title: model.name)
     }

@@ -48,7 +48,7 @@ extension Plot {
     /// The learning rate at each step by the schedule, and the recorded one at each epoch's end.
     static func learningRate(_ report: TrainingReport) -> Plot {
         let settings = report.settings
-        let perEpoch = settings.stepsPerEpoch(images: report.images)
+        let perEpoch = settings.stepsPerEpoch(images: report.perEpoch)
         let total = perEpoch * settings.epochs
         let done = perEpoch * report.epochs.count
         let warmup = Int((settings.warmup * Double(perEpoch)).rounded())

@@ -20,8 +20,9 @@ package struct TrainingReport: Sendable {
     /// With metrics and training.
     package var configuration: ModelConfiguration
     package var settings: TrainingSettings
-    /// Images that were trained on.
+    /// Images that were trained on, and how many an epoch has: some may come more than once.
     package var images: Int
+    package var perEpoch: Int
     package var epochs: [EpochReport]
     /// The epoch whose weights the model has; 0 where none was finished.
     package var keptEpoch: Int
@@ -59,10 +60,12 @@ package struct TrainingReport: Sendable {
     }
 
     package init(
-        configuration: ModelConfiguration, settings: TrainingSettings, images: Int, epochs: [EpochReport],
+        configuration: ModelConfiguration, settings: TrainingSettings, images: Int, perEpoch: Int? = nil,
+        epochs: [EpochReport],
         keptEpoch: Int, heldOut: HeldOut?, hashes: [String: String], finished: Double
     ) {
         (self.configuration, self.settings, self.images, self.epochs) = (configuration, settings, images, epochs)
+        self.perEpoch = perEpoch ?? images
         (self.keptEpoch, self.heldOut, self.hashes, self.finished) = (keptEpoch, heldOut, hashes, finished)
     }
 
