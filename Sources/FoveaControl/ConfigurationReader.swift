@@ -53,7 +53,7 @@ package enum ConfigurationReader {
             try retrain.read("start", start, into: &configuration.retrain.start)
             try retrain.read("epochs", whole(1...100_000), into: &configuration.retrain.epochs)
             try retrain.read("preset", name, into: &configuration.retrain.preset)
-            try retrain.read("budget", Units.duration, into: &configuration.retrain.budget)
+            try retrain.read("budget", time, into: &configuration.retrain.budget)
             try retrain.read("fewest", whole(1...100_000), into: &configuration.retrain.fewest)
             try retrain.readList("protected", name, into: &configuration.retrain.protected)
             try retrain.readList("forget", name, into: &configuration.retrain.forget)
@@ -112,6 +112,11 @@ package enum ConfigurationReader {
     private static func seconds(_ text: String) -> Parsed<Double> {
         if let value = Double(text), value > 0, value <= 3600 { return .value(value) }
         return .expected("a number of seconds, above 0 and at most 3600")
+    }
+
+    private static func time(_ text: String) -> Parsed<Duration> {
+        if case .value(let value) = Units.duration(text), value > .zero { return .value(value) }
+        return .expected("a time above 0, such as 20m or 8h")
     }
 
     private static func octal(_ text: String) -> Parsed<UInt32> {

@@ -96,16 +96,12 @@ package struct Daemon {
         log.notice("stopped")
     }
 
-    /// flock(2) on the folder itself: gone with the process, and no file that could be forgotten.
     private func lock(_ folder: FilePath) throws -> FileDescriptor {
-        let descriptor = try Files.open(folder, O_RDONLY | O_DIRECTORY)
-        do {
-            try retrying("flock", folder.escaped) { cl_flock_exclusive(descriptor.rawValue) }
-        } catch {
+        guard let lock = try StateLock.take(folder) else {
             throw DaemonError(
                 75, "another fovead works on \(folder.escaped). Stop it first, or give this one other folders.")
         }
-        return descriptor
+        return lock
     }
 
     private func recover(_ ledger: Ledger, _ history: History) throws -> [ClaimedImage] {

@@ -54,9 +54,19 @@ package enum ModelExport {
                     path, limit: ModelFolder.goldenLimit)
             }
         }
-        let card = files["\(ModelFolder.trainingName)/\(HuggingFace.card)"]
-        files[HuggingFace.card] = card ?? HuggingFace.card(model)
+        files[HuggingFace.card] = card(files) ?? HuggingFace.card(model)
         return files.map { (path: $0.key, bytes: $0.value) }.sorted { $0.path < $1.path }
+    }
+
+    /// The training's card, with links to what lies beside it there.
+    private static func card(_ files: [String: [UInt8]]) -> [UInt8]? {
+        let folder = "\(ModelFolder.trainingName)/"
+        guard let card = files[folder + HuggingFace.card] else { return nil }
+        var text = String(decoding: card, as: UTF8.self)
+        for path in files.keys where path.hasPrefix(folder) {
+            text = text.replacing("](\(path.dropFirst(folder.count)))", with: "](\(path))")
+        }
+        return Array(text.utf8)
     }
 }
 

@@ -16,16 +16,26 @@ package struct ModelProtection: Sendable {
         protect(try? active?.active.identifier, "is the active model: swap first")
         protect(try? active?.previous?.identifier, "is what a rollback would go to: swap first")
         for identifier in pinned.models.sorted() { protect(identifier, "is pinned: `foveactl model unpin` it first") }
-        for identifier in reasons.keys.sorted() {
-            guard let model = try? store.resolve(identifier.description),
-                let base = (try? model.configuration)?.base
-            else { continue }
-            protect(base, "is what \(identifier) was trained on")
+        for model in (try? store.list()) ?? [] {
+            guard let base = (try? model.configuration)?.base else { continue }
+            bases[base, default: []].append(model.identifier)
         }
     }
 
+    /// The models that began with this one's weights.
+    private var bases: [ModelIdentifier: [ModelIdentifier]] = [:]
+
     /// A clause that follows the model's name; nil where it may go.
-    package subscript(identifier: ModelIdentifier) -> String? { reasons[identifier] }
+    package subscript(identifier: ModelIdentifier) -> String? {
+        reasons[identifier] ?? bases[identifier]?.first.map { "is what \($0) was trained on" }
+    }
+
+    /// Whether it stays where of the others only the `newest` do, those that are needed themselves, and what these were trained
+    /// on: all of a line of models that each began with the one before would be too many.
+    fileprivate func keeps(_ identifier: ModelIdentifier, newest: Set<ModelIdentifier>) -> Bool {
+        reasons[identifier] != nil
+            || bases[identifier]?.contains { newest.contains($0) || reasons[$0] != nil } == true
+    }
 }
 
 extension ModelConfiguration {
@@ -67,11 +77,13 @@ extension ModelStore.Model {
 }
 
 extension ModelStore {
-    /// Trained versions of `name` beyond the `keep` newest, oldest first, without those that are protected.
+    /// Trained versions of `name` beyond the `keep` newest, oldest first, without those that are protected: nothing that stays
+    /// has lost what it was trained on.
     package func surplus(
         of name: String, keep: Int, protection: ModelProtection
     ) throws(ModelError) -> [ModelIdentifier] {
         let versions = try list().filter { $0.identifier.name == name && !$0.isBundled }.map(\.identifier)
-        return versions.dropLast(keep).filter { protection[$0] == nil }
+        let newest = Set(versions.suffix(keep))
+        return versions.dropLast(keep).filter { !protection.keeps($0, newest: newest) }
     }
 }

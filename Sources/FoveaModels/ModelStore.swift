@@ -226,7 +226,18 @@ package struct ModelStore: Sendable {
 
     // MARK: - Removing
 
-    /// Removes a trained model.
+    /// Taken while a model is on its way to serve, and while one is removed: nobody removes what is about to serve. Released
+    /// when the descriptor is closed.
+    ///
+    /// - Returns: nil where somebody else has it.
+    package func lock() throws(ModelError) -> FileDescriptor? {
+        try storing { () throws(SystemError) in
+            try Files.makeDirectories(trained)
+            return try Files.lock(trained.appending(".lock"))
+        }
+    }
+
+    /// Removes a trained model; to be called under `lock`, under which `protection` was made as well.
     ///
     /// - Throws: `.protected`, `.notFound`.
     package func remove(_ identifier: ModelIdentifier, protection: ModelProtection) throws(ModelError) {

@@ -158,6 +158,7 @@ package struct RetrainingData: Sendable {
         train.removeAll { corrected.contains(seen[$0]) }
         relabelled = before - train.count
 
+        let taught = self.taught(set, known, judging)
         var learnt: [Int] = []
         for (index, correction) in set.corrections.enumerated() {
             if judging.contains(correction.digest) {
@@ -172,7 +173,7 @@ package struct RetrainingData: Sendable {
             }
             images.pixels += set.pixels[index * size..<(index + 1) * size]
             images.labels.append(places[correction.label]!)
-            if known.isHeldBack(correction.digest, share: Self.shareOfCorrections) {
+            if known.isHeldBack(correction.digest, share: Self.shareOfCorrections), !taught.contains(index) {
                 judge(images, at: images.count - 1, .corrections)
                 uses.append(.judges)
             } else {
@@ -189,6 +190,24 @@ package struct RetrainingData: Sendable {
             let wanted = max(Self.share * total / Double(learnt.count), missing / Double(members.count))
             for _ in 0..<max(1, min(Self.mostRepeats, Int(wanted.rounded()))) { train += members }
         }
+    }
+
+    /// Of each new label one image that is learnt though its digest would hold it back, where that would leave none: a place in
+    /// the head that nothing was learnt for would answer all the same.
+    private func taught(_ set: CorrectionSet, _ known: ImageDigests, _ judging: Set<UInt64>) -> Set<Int> {
+        var result: Set<Int> = []
+        for label in set.newLabels {
+            let images = set.corrections.indices.filter {
+                set.corrections[$0].label == label && !judging.contains(set.corrections[$0].digest)
+            }
+            let isLearnt = images.contains {
+                !known.isHeldBack(set.corrections[$0].digest, share: Self.shareOfCorrections)
+            }
+            if !isLearnt, let first = images.first(where: { !known.heldBack.contains(set.corrections[$0].digest) }) {
+                result.insert(first)
+            }
+        }
+        return result
     }
 
     /// What the challenger will have learnt: this, and what the champion had where it begins with its weights.

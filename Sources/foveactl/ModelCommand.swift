@@ -23,8 +23,9 @@ struct ModelCommand: ParsableCommand {
         let labels: Int?
         /// On the test images, where they were measured.
         let top1: Double?
-        /// On the development images.
+        /// On the development images, and of a retrained model on those that it was judged by.
         let developmentTop1: Double?
+        let isRetrained: Bool
         let bytes: Int?
         /// Why its description cannot be read.
         let fault: String?
@@ -41,6 +42,7 @@ struct ModelCommand: ParsableCommand {
             let metrics = (try? description.get())?.metrics
             top1 = metrics?["test"]?["top1"]?.double
             developmentTop1 = metrics?["dev"]?["top1"]?.double
+            isRetrained = (try? description.get())?.isRetrained ?? false
             bytes = (try? Files.status(model.folder.appending(ModelFolder.weightsName)))?.size
             if case .failure(let error) = description { fault = "\(error)" } else { fault = nil }
         }
@@ -76,7 +78,9 @@ struct ModelCommand: ParsableCommand {
                     [
                         entry.active ? "*" : "", "\(entry.name)@\(entry.version)",
                         entry.labels.map(String.init) ?? "-",
-                        entry.top1.map(percent) ?? entry.developmentTop1.map { percent($0) + " (dev)" } ?? "-",
+                        entry.top1.map(percent) ?? entry.developmentTop1.map {
+                            percent($0) + (entry.isRetrained ? " (held back)" : " (dev)")
+                        } ?? "-",
                         entry.bytes.map { Units.show(bytes: $0) } ?? "-",
                         (entry.bundled ? "bundled" : "trained") + (entry.pinned ? ", pinned" : ""),
                         entry.fault.map { Console.red(safe($0)) } ?? "",
@@ -188,20 +192,53 @@ struct ModelCommand: ParsableCommand {
     }
 
     struct Rollback: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Back to the model before.")
+        static let configuration = CommandConfiguration(
+            abstract: "Back to the model before.",
+            discussion: "Where no daemon runs, the model before serves from its next start on.")
         @OptionGroup var common: CommonOptions
 
         func run() throws {
-            try ModelCommand.swap(common) { client throws(ControlError) in
-                try client.request("POST", Routes.rollback, body: [])
+            do {
+                try ModelCommand.swap(common) { client throws(ControlError) in
+                    try client.request("POST", Routes.rollback, body: [])
+                }
+            } catch let error as ControlError {
+                guard case .unreachable = error, try forTheNextStart() else { throw error }
             }
+        }
+
+        /// The start proves the model as a swap does.
+        ///
+        /// - Returns: false where a daemon is there after all, or none has ever been.
+        private func forTheNextStart() throws -> Bool {
+            let configuration = try common.configuration()
+            guard try Files.statusIfPresent(configuration.activeFile) != nil,
+                let folder = try StateLock.take(configuration.state)
+            else { return false }
+            defer { try? folder.close() }
+            let store = ModelCommand.store(configuration)
+            guard let lock = try store.lock() else { throw Failure("A model is being removed; try again.", code: 75) }
+            defer { try? lock.close() }
+            guard let active = try ActiveModel.read(configuration.activeFile), let previous = active.previous else {
+                throw Failure("There is no model to go back to: none was active before.", code: 66)
+            }
+            let identifier = try previous.identifier
+            _ = try ModelFolder.verify(try store.resolve(identifier.description).folder)
+            let changed = ActiveModel(active: previous, previous: active.active, isPreviousLeft: true)
+            try changed.write(configuration.activeFile)
+            if common.json {
+                try Console.json(changed)
+            } else {
+                common.note("No daemon runs: \(identifier) serves from its next start on.")
+            }
+            return true
         }
     }
 
     struct Remove: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Removes a trained model that nothing needs.",
-            discussion: "Not the one that serves, the one before, a pinned one, nor what one of these was trained on.")
+            discussion: "Not the one that serves, the one before, a pinned one, nor what another model was trained on.")
         @Argument(help: "NAME@VERSION, in full.")
         var model: String
         @OptionGroup var common: CommonOptions
@@ -210,8 +247,12 @@ struct ModelCommand: ParsableCommand {
         func run() throws {
             let configuration = try common.configuration(self.store)
             let identifier = try ModelCommand.identifier(model)
-            let active = try ActiveModel.read(configuration.activeFile)
             let store = ModelCommand.store(configuration)
+            guard let lock = try store.lock() else {
+                throw Failure("A swap or another removal is under way; try again.", code: 75)
+            }
+            defer { try? lock.close() }
+            let active = try ActiveModel.read(configuration.activeFile)
             let protection = ModelProtection(
                 store, active: active, first: ModelCommand.active(configuration, store),
                 pinned: try PinnedModels.read(configuration.pinnedFile))

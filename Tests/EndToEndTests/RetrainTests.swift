@@ -237,8 +237,24 @@ extension EndToEnd {
         let removal = try night.daemon.ctl("model", "remove", "tiny@2")
         #expect(removal.code == 77 && removal.error.contains("rollback"), "\(removal)")
 
+        // Back and forth before anything serves.
+        for model in ["tiny@2", "tiny@3"] {
+            let back = try night.daemon.ctl("model", "rollback")
+            #expect(
+                back.code == 0 && (back.output + back.error).contains("\(model) serves from its next start on"),
+                "\(back)")
+            #expect(try night.serving == model)
+        }
+
         try night.daemon.start()
         #expect(try night.daemon.status().model?.version == "3")
+        // What may be on its way to serve is not removed, nor served what may be on its way out.
+        let lock = try #require(try store.lock())
+        for command in [["remove", "tiny@2"], ["swap", "tiny@2"]] {
+            let busy = try night.daemon.ctl("model", command[0], command[1])
+            #expect(busy.code == 75 && busy.error.contains("try again"), "\(busy)")
+        }
+        try lock.close()
         #expect(try night.daemon.ctl("model", "rollback").code == 0)
         #expect(try night.daemon.status().model?.version == "2")
         try night.daemon.stop()
@@ -565,6 +581,59 @@ extension EndToEnd {
         let last = try night.retrain("--quiet", "--budget", "1h")
         #expect(last.code == 0 || last.code == 10, "\(last)")
         #expect(try Files.statusIfPresent(night.folder.appending("run")) == nil)
+    }
+
+    /// Nothing of it is written, and what the night would stop at is said now.
+    @Test func aRehearsalFindsWhatWouldStopTheNight() throws {
+        func rehearse(_ settings: String, json: Bool = false) throws -> Programs.Outcome {
+            let night = try Night(settings)
+            for label in ["yellow", "Red"] {
+                try night.correct(12, to: label, 200, 200, 40, seed: label == "Red" ? 3 : 4)
+            }
+            let outcome = try Programs.run(
+                "foveactl", night.arguments(["--dry-run"] + (json ? ["--json"] : [])))
+            #expect(try Files.statusIfPresent(night.folder) == nil)
+            return outcome
+        }
+        let preset = try rehearse("start: scratch, preset: slow")
+        #expect(preset.code == 78 && preset.error.contains("retrain.preset 'slow'"), "\(preset)")
+        let protected = try rehearse("protected: [rad]")
+        #expect(protected.code == 78 && protected.error.contains("did you mean 'red'?"), "\(protected)")
+        let notes = try rehearse("forget: [blu]")
+        #expect(notes.code == 0, "\(notes)")
+        #expect(notes.output.contains("retrain.forget: there is no label 'blu', did you mean 'blue'?"), "\(notes)")
+        #expect(notes.output.contains("'Red' is a new label beside 'red'"), "\(notes)")
+        let json = try rehearse("fewest: 5", json: true)
+        let value = try JSONDecoder().decode(JSONValue.self, from: Data(json.output.utf8))
+        #expect(json.code == 0 && value["new"] == .bool(true) && value["champion"]?.string == "tiny@1", "\(json)")
+        #expect(value["newLabels"] == .array([.string("Red"), .string("yellow")]))
+        #expect(value["byLabel"]?["yellow"] == .int(12))
+        let budget = try rehearse("budget: 0s")
+        #expect(budget.code == 78 && budget.error.contains("a time above 0"), "\(budget)")
+    }
+
+    /// A daemon works there and cannot be asked; and when it is gone another model serves.
+    @Test func aChallengerWaitsForADaemonThatDoesNotAnswer() throws {
+        let night = try Night("protected: [red]")
+        try night.correct(120, to: "yellow", 200, 200, 40)
+        try Files.makeDirectories(night.daemon.state)
+        let lock = try #require(try StateLock.take(night.daemon.state))
+        let outcome = try night.retrain("--quiet")
+        #expect(outcome.code == 75 && outcome.error.contains("does not answer"), "\(outcome)")
+        let rollback = try night.daemon.ctl("model", "rollback")
+        #expect(rollback.code == 69, "\(rollback)")
+        try lock.close()
+        // The next call goes on there.
+        let second = try night.retrain("--quiet")
+        #expect(second.code == 0 && second.output.contains("promoted tiny@2 over tiny@1"), "\(second)")
+        // And one that is unfinished is of no use to another champion.
+        try night.correct(40, to: "violet", 200, 60, 200, seed: 2)
+        #expect(try night.retrain("--quiet", "--budget", "1ms").code == 75)
+        #expect(try night.daemon.ctl("model", "rollback").code == 0)
+        let third = try night.retrain("--budget", "1ms")
+        #expect(third.code == 75, "\(third)")
+        #expect(
+            third.error.contains("is given up, tiny@1 serves now instead of tiny@2"), "\(third)")
     }
 
     /// What nobody needs any more goes after a promotion; what is pinned, or has been the beginning of one that is needed,

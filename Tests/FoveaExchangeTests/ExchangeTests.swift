@@ -109,6 +109,25 @@ import Testing
         #expect(try Files.read(model.folder.pushing("training/README.md")) == Array("# Mine\n".utf8))
     }
 
+    /// They lie in `training/`, and the folder's card does not.
+    @Test func linksOfTheCardLeadToItsPictures() throws {
+        let card = "# Mine\n![Loss](curves.png) ([SVG](curves.svg)) [elsewhere](https://example.org/curves.png)\n"
+        let ground = try Ground(card: card)
+        for name in ["curves.png", "curves.svg"] {
+            try Files.replace(ground.model.folder.pushing(FilePath("training/\(name)")), with: [1])
+        }
+        let folder = ground.root.appending("hub")
+        try ModelExport.folder(ground.model, to: folder)
+        let text = String(decoding: try Files.read(folder.appending("README.md")), as: UTF8.self)
+        #expect(
+            text == card.replacing("](curves", with: "](training/curves"), "\(text)")
+        for name in ["curves.png", "curves.svg"] {
+            #expect(try Files.statusIfPresent(folder.pushing(FilePath("training/\(name)"))) != nil)
+        }
+        let model = try ModelImport.take(folder, into: ground.store)
+        #expect(try Files.read(model.folder.pushing("training/README.md")) == Array(card.utf8))
+    }
+
     /// What a hub adds to a folder does not get into the model.
     @Test func foreignFilesOfAFolderAreLeftBehind() throws {
         let ground = try Ground()

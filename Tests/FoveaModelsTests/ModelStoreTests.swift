@@ -134,6 +134,37 @@ import Testing
         #expect(try store.surplus(of: "cifar100", keep: 1, protection: protection).isEmpty, "bundled ones only")
     }
 
+    /// Each night began with the model of the night before.
+    @Test func aLineOfModelsKeepsWhatTheLastOnesBeganWith() throws {
+        try add("line", "1")
+        func entry(_ version: Int) throws -> ActiveModel.Entry {
+            ActiveModel.Entry(try ModelIdentifier(name: "line", version: "\(version)"), sha256: "00")
+        }
+        for version in 2...8 {
+            var configuration = Sample.configuration(name: "line", version: "\(version)")
+            configuration.training = .object(["base": try JSONValue(encoding: entry(version - 1))])
+            try store.add(configuration: configuration, weights: try Sample.weights(), golden: try Sample.golden())
+        }
+        let protection = ModelProtection(
+            store, active: ActiveModel(active: try entry(8), previous: try entry(7)), pinned: PinnedModels())
+        // 8 and 7 are needed, 6 is what 7 began with.
+        #expect(
+            try store.surplus(of: "line", keep: 1, protection: protection).map(\.version) == ["1", "2", "3", "4", "5"])
+        #expect(try store.surplus(of: "line", keep: 4, protection: protection).map(\.version) == ["1", "2", "3"])
+        // By hand nothing goes that another one began with.
+        for version in 1...7 { #expect(try protection[entry(version).identifier] != nil) }
+        #expect(try protection[entry(3).identifier] == "is what line@4 was trained on")
+    }
+
+    @Test func theLockIsOnesOwn() throws {
+        let lock = try #require(try store.lock())
+        #expect(try store.lock() == nil)
+        try lock.close()
+        let again = try #require(try store.lock())
+        try again.close()
+        #expect(try names() == ["cifar100@1"])
+    }
+
     @Test func pinsAreKeptInAFile() throws {
         let path = scratch.path.appending("pinned.json")
         #expect(try PinnedModels.read(path).models.isEmpty)

@@ -75,6 +75,19 @@ import Testing
         #expect(set.problems.count == 7)
     }
 
+    /// The same file under two labels, and its picture once more in other bytes.
+    @Test func aConflictTakesAllCopiesWithIt() throws {
+        try put("cat/same.png", 7)
+        try put("dog/same.png", 7)
+        try folder.write("fix/cat/resaved.png", [7, 1])
+        let set = try set()
+        #expect(set.corrections.isEmpty)
+        #expect(set.problems.count == 1)
+        for name in ["cat/same.png", "dog/same.png", "cat/resaved.png"] {
+            #expect(set.problems.first?.reason.contains(name) == true, "\(set.problems)")
+        }
+    }
+
     @Test func enoughImagesMakeANewLabel() throws {
         for number in 0..<3 { try put("bird/\(number).png", UInt8(number)) }
         try put("bird/broken.png", 255)
@@ -197,6 +210,23 @@ import Testing
             "a label that the data lack is seen about as often as the others' fifteen images")
         #expect(data.unjudged == ["bird"])
         try expectNoLeak(data)
+    }
+
+    /// Where chance would hold all of them back.
+    @Test func aNewLabelIsLearntFromOneImageAtLeast() throws {
+        for (number, colour) in Self.colours(heldBack: true).prefix(4).enumerated() {
+            try put("bird/\(number).png", colour)
+        }
+        let data = try RetrainingData(
+            champion: Self.champion, digests: nil, sources: [Self.source(Self.data())], corrections: try set())
+        #expect(data.uses.count { $0 == .learnt } == 1 && data.judgingCorrections == 3)
+        #expect(!data.untaught.contains("bird") && !data.unjudged.contains("bird"))
+        try expectNoLeak(data)
+        // Whom the champion has held back stays so.
+        let again = try RetrainingData(
+            champion: Self.champion, digests: try data.digests(onTopOf: nil), sources: [Self.source(Self.data())],
+            corrections: try set())
+        #expect(again.uses == data.uses)
     }
 
     /// The next generation: what was held back stays so, what is new is divided, whatever has become of the data set.

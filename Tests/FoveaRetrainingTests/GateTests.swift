@@ -203,6 +203,16 @@ import Testing
         #expect(small.isPassed, "\(small.reasons)")
     }
 
+    @Test func sureAndRightAreComparedByLabel() {
+        let images =
+            Self.images(.data, count: 100, champion: 0.6, challenger: 0.7, confidences: (0.6, 0.9))
+            + Self.images(.data, count: 10, champion: 0.8, challenger: 0.5, label: "dog", confidences: (0.5, 0.5))
+        let gaps = Gate(images, known: known).overconfidence
+        #expect(Set(gaps.keys) == ["cat", "dog"])
+        #expect(abs(gaps["cat"]!.champion) < 1e-9 && abs(gaps["cat"]!.challenger - 0.2) < 1e-9)
+        #expect(abs(gaps["dog"]!.champion + 0.3) < 1e-9 && abs(gaps["dog"]!.challenger) < 1e-9)
+    }
+
     @Test func aProtectedLabelMustNotGetWorseAtAll() {
         let images =
             Self.images(.data, count: 1000, champion: 0.6, challenger: 0.8)

@@ -55,43 +55,33 @@ package struct CorrectionSet: Sendable {
         _ folder: CorrectionFolder, known: Set<String>, fewest: Int, history: HistoryReader?, decode: Decoder
     ) throws {
         problems = folder.problems
-        var candidates: [(files: [CorrectionFile], label: String)] = []
-        for (_, files) in Dictionary(grouping: folder.files, by: \.sha256).sorted(by: { $0.key < $1.key }) {
-            let labels = Set(files.map(\.label))
-            if labels.count == 1 {
-                candidates.append((files, files[0].label))
-            } else {
-                refuse(files)
-            }
-        }
-
-        var decoded: [(files: [CorrectionFile], label: String, pixels: [UInt8])] = []
-        for (candidate, outcome) in zip(candidates, try decode(candidates.map { $0.files[0].path })) {
+        let candidates = Dictionary(grouping: folder.files, by: \.sha256).sorted { $0.key < $1.key }.map(\.value)
+        var decoded: [(files: [CorrectionFile], pixels: [UInt8])] = []
+        for (files, outcome) in zip(candidates, try decode(candidates.map { $0[0].path })) {
             switch outcome {
-            case .success(let pixels): decoded.append((candidate.files, candidate.label, pixels))
+            case .success(let pixels): decoded.append((files, pixels))
             case .failure(let fault):
-                for file in candidate.files {
+                for file in files {
                     problems.append(CorrectionProblem(path: file.path.escaped, reason: fault.reason))
                 }
             }
         }
+        let images = merged(decoded)
 
-        decoded = merged(decoded)
-
-        for (label, images) in Dictionary(grouping: decoded, by: \.label).sorted(by: { $0.key < $1.key })
+        for (label, members) in Dictionary(grouping: images, by: \.label).sorted(by: { $0.key < $1.key })
         where !known.contains(label) {
-            if images.count >= fewest {
+            if members.count >= fewest {
                 newLabels.append(label)
             } else {
                 problems.append(
                     CorrectionProblem(
                         path: FilePath(label).escaped,
-                        reason: "a new label with \(images.count) \(images.count == 1 ? "image" : "images"), and "
+                        reason: "a new label with \(members.count) \(members.count == 1 ? "image" : "images"), and "
                             + "retrain.fewest is \(fewest): add more, or move them to a label that is known"))
             }
         }
         let usable = known.union(newLabels)
-        for image in decoded where usable.contains(image.label) {
+        for image in images where usable.contains(image.label) {
             // Of one picture in several files any may be the one that came through the inbox.
             var earlier: HistoryEntry?
             for file in image.files where earlier == nil { earlier = try history?.result(sha256: file.sha256) }
@@ -106,7 +96,7 @@ package struct CorrectionSet: Sendable {
 
     /// Files that are one picture, whatever their bytes; and of one picture one label.
     private mutating func merged(
-        _ images: [(files: [CorrectionFile], label: String, pixels: [UInt8])]
+        _ images: [(files: [CorrectionFile], pixels: [UInt8])]
     ) -> [(files: [CorrectionFile], label: String, pixels: [UInt8])] {
         var places: [[UInt8]: [Int]] = [:]
         for (place, image) in images.enumerated() { places[image.pixels, default: []].append(place) }
@@ -114,8 +104,8 @@ package struct CorrectionSet: Sendable {
         for (place, image) in images.enumerated() {
             guard let same = places[image.pixels], same[0] == place else { continue }
             let files = same.flatMap { images[$0].files }
-            if Set(same.map { images[$0].label }).count == 1 {
-                result.append((files, image.label, image.pixels))
+            if Set(files.map(\.label)).count == 1 {
+                result.append((files, files[0].label, image.pixels))
             } else {
                 refuse(files)
             }

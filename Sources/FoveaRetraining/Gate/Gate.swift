@@ -44,8 +44,24 @@ package struct Gate: Codable, Sendable, Equatable {
     package let calibration: CalibrationComparison
     /// By true label.
     package let classes: [String: PairedComparison]
+    /// By true label: how much surer the models are of their answers than these are right.
+    package let overconfidence: [String: Overconfidence]
     /// Why it may not, a clause each; empty where it may.
     package let reasons: [String]
+
+    /// Mean confidence less the share of right answers, of the same images.
+    package struct Overconfidence: Codable, Sendable, Equatable {
+        package let champion: Double
+        package let challenger: Double
+
+        init(_ images: [Image]) {
+            func mean(_ answer: (Image) -> Prediction) -> Double {
+                images.reduce(0) { $0 + answer($1).confidence - (answer($1).label == $1.label ? 1 : 0) }
+                    / Double(max(1, images.count))
+            }
+            (champion, challenger) = (mean(\.champion), mean(\.challenger))
+        }
+    }
 
     /// The challenger may serve.
     package var isPassed: Bool { reasons.isEmpty }
@@ -63,7 +79,9 @@ package struct Gate: Codable, Sendable, Equatable {
         }
         all = comparison(images)
         parts = Dictionary(grouping: images, by: part).mapValues(comparison)
-        classes = Dictionary(grouping: images, by: \.label).mapValues(comparison)
+        let byLabel = Dictionary(grouping: images, by: \.label)
+        classes = byLabel.mapValues(comparison)
+        overconfidence = byLabel.mapValues(Overconfidence.init)
         let data = parts[.data]
         learning = Learning(images, to: known.contains, data: data)
         novelty = Learning(images, to: { !known.contains($0) }, data: nil)

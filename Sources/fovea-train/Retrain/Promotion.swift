@@ -1,4 +1,3 @@
-import CLinux
 import FoveaControl
 import FoveaHistory
 import FoveaModels
@@ -60,16 +59,17 @@ struct Promotion {
     private func write(
         _ model: ActiveModel.Entry, _ name: String, over champion: ActiveModel.Entry
     ) throws -> Outcome {
-        let folder = try Files.open(configuration.state, O_RDONLY | O_DIRECTORY)
-        defer { try? folder.close() }
-        do {
-            try retrying("flock", configuration.state.escaped) { cl_flock_exclusive(folder.rawValue) }
-        } catch {
+        guard let state = try StateLock.take(configuration.state) else {
             throw Failure(
                 message: "a daemon works on \(configuration.state.escaped) but does not answer at "
                     + "\(configuration.socket.escaped): `foveactl model swap \(name)` lets the challenger serve",
                 code: 75)
         }
+        defer { try? state.close() }
+        let store = configuration.store()
+        guard let lock = try store.lock() else { throw Failure.tryAgain("\(name) is better: a model is being removed") }
+        defer { try? lock.close() }
+        _ = try store.resolve(name)
         if let active = try ActiveModel.read(configuration.activeFile)?.active, active != champion {
             return .overtaken(
                 "\(active.name)@\(active.version) serves now instead of \(champion.name)@\(champion.version)")

@@ -122,7 +122,7 @@ struct RetrainMaterial {
             "settings \(settings.start.rawValue) \(settings.epochs) \(settings.preset) \(settings.budget) \(settings.fewest) "
                 + "\(settings.protected.joined(separator: "/")) \(settings.forget.joined(separator: "/")) \(seed)",
             // What can be decoded, and how both models are judged.
-            "images \(limits.file) \(limits.side) \(limits.pixels) \(limits.memory) \(configuration.tta ?? "model")",
+            "images \(limits.file) \(limits.side) \(limits.pixels) \(limits.memory) \(limits.seconds) \(configuration.tta ?? "model")",
         ]
         for data in names {
             lines.append("data \(data) \(try DataSource.find(data, datasets: configuration.datasets).stamp())")
@@ -165,6 +165,22 @@ struct RetrainMaterial {
         return data
     }
 
+    /// What a person should look at, though nothing stops for it.
+    private func notes(_ found: Found, _ data: RetrainingData, _ champion: Champion) -> [String] {
+        let known = Set(champion.configuration.labels).union(found.sources.flatMap { $0.set.info.labels })
+        var notes = data.notes
+        for label in found.corrections.newLabels {
+            guard let near = known.sorted().first(where: { $0.lowercased() == label.lowercased() }) else { continue }
+            notes.append("'\(label)' is a new label beside '\(near)': where that is meant, move its images there")
+        }
+        for label in configuration.retrain.forget where !data.dataset.info.labels.contains(label) {
+            notes.append(
+                "retrain.forget: there is no label '\(label)'"
+                    + (nearest(label, among: known.sorted()).map { ", did you mean '\($0)'?" } ?? ""))
+        }
+        return notes
+    }
+
     /// Decides what will be done, and writes it.
     func plan(
         _ found: Found, _ data: RetrainingData, _ champion: Champion, threads: Int
@@ -179,7 +195,7 @@ struct RetrainMaterial {
             facts: .init(
                 images: Set(data.train).count, learntCorrections: data.learntCorrections,
                 judgingCorrections: data.judgingCorrections, relabelled: data.relabelled,
-                source: data.dataset.info.source, notes: data.notes),
+                source: data.dataset.info.source, notes: notes(found, data, champion)),
             settings: try settings(champion, data, threads: threads),
             preset: configuration.retrain.start == .scratch ? configuration.retrain.preset : nil)
         let places = Dictionary(uniqueKeysWithValues: data.dataset.info.labels.enumerated().map { ($1, UInt16($0)) })
@@ -240,6 +256,8 @@ struct RetrainMaterial {
             return isUnfinished ? .promoted : .nothingNew
         }
         let data = try data(found, champion)
+        _ = try settings(champion, data, threads: 1)
+        let notes = notes(found, data, champion)
         let new = Array(data.dataset.info.labels.dropFirst(champion.configuration.labels.count))
         let problems = found.corrections.problems + data.problems
         let counts = Dictionary(grouping: found.corrections.corrections, by: \.label).mapValues(\.count)
@@ -250,7 +268,7 @@ struct RetrainMaterial {
                 "corrections": .int(data.learntCorrections), "judgingImages": .int(data.judged.count),
                 "judgingCorrections": .int(data.judgingCorrections), "newLabels": .array(new.map(JSONValue.string)),
                 "relabelled": .int(data.relabelled), "byLabel": .object(counts.mapValues(JSONValue.int)),
-                "notes": .array(data.notes.map(JSONValue.string)),
+                "notes": .array(notes.map(JSONValue.string)),
                 "problems": try JSONValue(encoding: problems),
             ])
             Console.write(String(decoding: JSONText.pretty(value), as: UTF8.self), to: 1)
@@ -266,7 +284,7 @@ struct RetrainMaterial {
         if !byLabel.isEmpty { lines.append("corrections  \(byLabel.joined(separator: ", "))") }
         if !new.isEmpty { lines.append("new labels   \(new.joined(separator: ", "))") }
         if data.relabelled > 0 { lines.append("relabelled   \(data.relabelled) images of the data sets") }
-        for note in data.notes { lines.append("note         \(note)") }
+        for note in notes { lines.append("note         \(note)") }
         lines += Self.leftOut(problems)
         Console.write(lines.joined(separator: "\n") + "\n", to: 1)
         return .promoted

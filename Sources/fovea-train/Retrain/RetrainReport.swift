@@ -84,7 +84,7 @@ struct RetrainReport {
             if let learning { lines += ["Learnt of the corrections to \(labels) labels: \(learning.words).", ""] }
         }
         lines += [
-            "Expected calibration error: \(Figures.percent(gate.calibration.champion, decimals: 2)) → "
+            "Expected calibration error on the data's images: \(Figures.percent(gate.calibration.champion, decimals: 2)) → "
                 + "\(Figures.percent(gate.calibration.challenger, decimals: 2)) (difference from "
                 + "\(Units.decimals(100 * gate.calibration.low, 2)) to \(Units.decimals(100 * gate.calibration.high, 2)) points).",
             "",
@@ -110,9 +110,14 @@ struct RetrainReport {
         }
     }
 
+    /// A share as percentage points with its sign.
+    private static func signed(_ share: Double, _ decimals: Int = 1) -> String {
+        (share < 0 ? "−" : "+") + Units.decimals(100 * abs(share), decimals)
+    }
+
     private func row(_ name: String, _ comparison: PairedComparison) -> String {
         let difference =
-            (comparison.difference < 0 ? "−" : "+") + Units.decimals(100 * abs(comparison.difference), 2)
+            Self.signed(comparison.difference, 2)
             + " ± " + Units.decimals(100 * comparison.errorBar, 2)
         return
             "| \(name) | \(Figures.grouped(comparison.images)) | \(Figures.percent(comparison.champion, decimals: 2)) "
@@ -127,12 +132,16 @@ struct RetrainReport {
         var lines = [
             "Labels that changed with p < 0.05; of \(gate.classes.count) about "
                 + "\(Units.decimals(0.05 * Double(gate.classes.count), 0)) would by chance:", "",
-            "| label | images | before | after | gained | lost |", "|---|---|---|---|---|---|",
+            "| label | images | before | after | gained | lost | surer than right by, before | after |",
+            "|---|---|---|---|---|---|---|---|",
         ]
         for (label, part) in changed.sorted(by: { ($1.value.difference, $0.key) < ($0.value.difference, $1.key) }) {
+            let surer = gate.overconfidence[label].map { gap in
+                (champion: Self.signed(gap.champion), challenger: Self.signed(gap.challenger))
+            }
             lines.append(
                 "| \(label) | \(part.images) | \(Figures.percent(part.champion)) | \(Figures.percent(part.challenger)) | "
-                    + "\(part.gained) | \(part.lost) |")
+                    + "\(part.gained) | \(part.lost) | \(surer?.champion ?? "") | \(surer?.challenger ?? "") |")
         }
         return lines + [""]
     }

@@ -202,7 +202,7 @@ struct Retraining {
         }
         let budget =
             command.budget.flatMap(Units.seconds)
-            ?? Double(configuration.retrain.budget.components.seconds)
+            ?? configuration.retrain.budget / .seconds(1)
         let isShort = data.development.count < Self.fewestForTemperature
         var settings = plan.settings
         if command.threads != nil { settings.threads = threads }
@@ -315,6 +315,15 @@ struct Retraining {
         var training: [String: [UInt8]] = [:]
         let extra = challenger.folder.appending(ModelFolder.trainingName)
         for name in try Files.list(extra) { training[name.string] = try Files.read(extra.appending(name)) }
+        if model.version != challenger.identifier.version, let card = training["README.md"] {
+            // What was drawn and hashed stays as it was.
+            let remark =
+                "\nThis is \(model.name)@\(model.version). It was trained and drawn as \(challenger.identifier), and another "
+                + "model took that version before it was promoted; the hashes below are of it under its old version.\n"
+            let text = String(decoding: card, as: UTF8.self)
+            let end = text.firstRange(of: "\n---\n")?.upperBound ?? text.startIndex  // of the head for Hugging Face
+            training["README.md"] = Array((text[..<end] + remark + text[end...]).utf8)
+        }
         return try store.add(
             configuration: model,
             weights: try ModelFolder.read(
@@ -371,12 +380,14 @@ struct Retraining {
     /// Removes what nobody needs any more. That it could not is no reason to lose the rest.
     private func keepHouse(_ name: String) -> [ModelIdentifier] {
         do {
+            guard let lock = try store.lock() else { throw Failure.tryAgain("a swap is under way") }
+            defer { try? lock.close() }
             let active = try ActiveModel.read(configuration.activeFile)
             let protection = ModelProtection(
                 store, active: active, first: try? store.resolve(configuration.model).identifier,
                 pinned: try PinnedModels.read(configuration.pinnedFile))
             let surplus = try store.surplus(of: name, keep: configuration.retrain.keep, protection: protection)
-            for identifier in surplus { try store.remove(identifier, protection: protection) }
+            for identifier in surplus { try store.discard(try store.resolve(identifier.description)) }
             return surplus
         } catch {
             console.alert("old models are not removed: \(error)")

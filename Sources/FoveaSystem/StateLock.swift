@@ -1,0 +1,21 @@
+import CLinux
+import Glibc
+import SystemPackage
+
+/// Who holds it works on a state folder alone: a daemon while it runs, and whoever changes what its next start finds.
+package enum StateLock {
+    /// By flock(2) on the folder itself: gone with the process, and no file that could be forgotten.
+    ///
+    /// - Returns: released when it is closed; nil where somebody else has it.
+    package static func take(_ folder: FilePath) throws(SystemError) -> FileDescriptor? {
+        let descriptor = try Files.open(folder, O_RDONLY | O_DIRECTORY)
+        do throws(SystemError) {
+            try retrying("flock", folder.escaped) { cl_flock_exclusive(descriptor.rawValue) }
+            return descriptor
+        } catch {
+            try? descriptor.close()
+            if error.errno == .wouldBlock { return nil }
+            throw error
+        }
+    }
+}
