@@ -97,7 +97,7 @@ package struct Daemon {
     }
 
     private func lock(_ folder: FilePath) throws -> FileDescriptor {
-        guard let lock = try StateLock.take(folder) else {
+        guard let lock = try FolderLock.take(folder) else {
             throw DaemonError(
                 75, "another fovead works on \(folder.escaped). Stop it first, or give this one other folders.")
         }

@@ -32,7 +32,7 @@ package struct ModelProtection: Sendable {
 
     /// Whether it stays where of the others only the `newest` do, those that are needed themselves, and what these were trained
     /// on: all of a line of models that each began with the one before would be too many.
-    fileprivate func keeps(_ identifier: ModelIdentifier, newest: Set<ModelIdentifier>) -> Bool {
+    func keeps(_ identifier: ModelIdentifier, newest: Set<ModelIdentifier>) -> Bool {
         reasons[identifier] != nil
             || bases[identifier]?.contains { newest.contains($0) || reasons[$0] != nil } == true
     }
@@ -77,8 +77,8 @@ extension ModelStore.Model {
 }
 
 extension ModelStore {
-    /// Trained versions of `name` beyond the `keep` newest, oldest first, without those that are protected: nothing that stays
-    /// has lost what it was trained on.
+    /// Trained versions of `name` beyond the `keep` newest, oldest first, without those that are needed and what the
+    /// newest and the needed ones began with.
     package func surplus(
         of name: String, keep: Int, protection: ModelProtection
     ) throws(ModelError) -> [ModelIdentifier] {

@@ -226,26 +226,33 @@ package struct ModelStore: Sendable {
 
     // MARK: - Removing
 
-    /// Taken while a model is on its way to serve, and while one is removed: nobody removes what is about to serve. Released
-    /// when the descriptor is closed.
+    /// Taken while a model is on its way to serve, and while one is removed: nobody removes what is about to serve.
     ///
     /// - Returns: nil where somebody else has it.
-    package func lock() throws(ModelError) -> FileDescriptor? {
-        try storing { () throws(SystemError) in
-            try Files.makeDirectories(trained)
-            return try Files.lock(trained.appending(".lock"))
+    package func lock() throws(ModelError) -> StoreLock? {
+        do throws(SystemError) {
+            return try FolderLock.take(trained).map(StoreLock.init)
+        } catch {
+            // Nothing has been trained or imported yet, and nothing can be removed.
+            if error.errno == .noSuchFileOrDirectory { return StoreLock(nil) }
+            throw ModelError(error)
         }
     }
 
     /// Removes a trained model; to be called under `lock`, under which `protection` was made as well.
     ///
     /// - Throws: `.protected`, `.notFound`.
-    package func remove(_ identifier: ModelIdentifier, protection: ModelProtection) throws(ModelError) {
+    /// - Parameter force: also what another model was trained on, where that is not needed itself.
+    package func remove(
+        _ identifier: ModelIdentifier, protection: ModelProtection, force: Bool = false
+    ) throws(ModelError) {
         let model = try resolve(ModelReference(identifier.description))
         if model.isBundled {
             throw ModelError(.protected, "\(identifier)", "comes with Fovea and stands in the read-only store")
         }
-        if let reason = protection[identifier] { throw ModelError(.protected, "\(identifier)", reason) }
+        if let reason = protection[identifier], !force || protection.keeps(identifier, newest: []) {
+            throw ModelError(.protected, "\(identifier)", reason)
+        }
         try discard(model)
     }
 
@@ -261,5 +268,19 @@ package struct ModelStore: Sendable {
             try Files.removeTree(grave)
         }
         try? Files.removeDirectory(model.folder.removingLastComponent())
+    }
+}
+
+/// The lock of a store, until it is released or goes.
+package final class StoreLock {
+    private var descriptor: FileDescriptor?
+
+    init(_ descriptor: FileDescriptor?) { self.descriptor = descriptor }
+    deinit { release() }
+
+    /// From now on models may be removed; may be called again.
+    package func release() {
+        try? descriptor?.close()
+        descriptor = nil
     }
 }

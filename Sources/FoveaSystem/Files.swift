@@ -233,7 +233,11 @@ package enum Files {
     /// Writes the file that a user names as the place for an answer: a regular file is replaced whole, and into anything else
     /// that is there, such as a pipe, a terminal or what a link leads to, the bytes are written. `-` is standard output.
     package static func writeAnswer(_ path: FilePath, _ bytes: some Sequence<UInt8>) throws(SystemError) {
-        if path == "-" { return try write(bytes, to: .standardOutput, subject: "standard output") }
+        let output = try status(of: .standardOutput)
+        let leads = try statusIfPresent(path, followingLinks: true)
+        if path == "-" || leads?.isSameFile(as: output) == true {
+            return try write(bytes, to: .standardOutput, subject: "standard output")
+        }
         guard let status = try statusIfPresent(path), !status.isRegular else { return try replace(path, with: bytes) }
         let descriptor = try open(path, O_WRONLY | O_CREAT | O_TRUNC)
         defer { try? descriptor.close() }
@@ -315,6 +319,9 @@ package struct FileStatus: Sendable, Equatable {
         modified = Int(status.st_mtim.tv_sec) * 1_000_000_000 + Int(status.st_mtim.tv_nsec)
         changed = Int(status.st_ctim.tv_sec) * 1_000_000_000 + Int(status.st_ctim.tv_nsec)
     }
+
+    /// Whether both are of one inode.
+    package func isSameFile(as other: FileStatus) -> Bool { device == other.device && inode == other.inode }
 
     package var isRegular: Bool { mode & S_IFMT == S_IFREG }
     package var isDirectory: Bool { mode & S_IFMT == S_IFDIR }

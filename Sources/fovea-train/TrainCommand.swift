@@ -198,7 +198,8 @@ struct TrainCommand: ParsableCommand {
                 throw ValidationError("--target needs a preset whose way is known: --preset \(names).")
             }
             guard architecture == chosen.architecture else {
-                throw ValidationError("--target is known of the preset's network, \(chosen.architecture), alone.")
+                throw ValidationError(
+                    "--target knows the epochs of the preset's architecture, \(chosen.architecture), alone.")
             }
             guard target > 1, target <= 100 * most.top1 else {
                 throw ValidationError(

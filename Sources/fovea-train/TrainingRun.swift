@@ -172,20 +172,18 @@ struct TrainingRun {
 
     /// None over the checkpoint of another that could still go on.
     private func spareUnfinished() throws {
-        let resumed = try plan.resumes.map { try Files.resolve($0) }
         guard let status = try Files.statusIfPresent(plan.checkpoint, followingLinks: true) else { return }
-        let isCheckpoint = try status.isRegular && Trainer.isCheckpoint(head(of: plan.checkpoint))
-        guard isCheckpoint else {
+        let place = try Files.resolve(plan.checkpoint)
+        if let resumed = plan.resumes, try Files.resolve(resumed) == place { return }
+        guard try status.isRegular && Trainer.isCheckpoint(head(of: plan.checkpoint)) else {
             throw Failure.cannotCreate(
-                "--checkpoint \(plan.checkpoint.escaped): there is something that is no checkpoint, and nothing is written "
-                    + "over it; give another path")
+                "\(plan.checkpoint.escaped): where the checkpoint would be there is something that is none, and nothing is "
+                    + "written over it: move it away, or give another place with --checkpoint")
         }
-        if try Files.resolve(plan.checkpoint) != resumed {
-            throw Failure.cannotCreate(
-                "\(plan.checkpoint.escaped) is the checkpoint of an unfinished training: go on from it with "
-                    + "--resume \(quoted(plan.checkpoint.string)) and the options it had, remove it, or give another --name"
-            )
-        }
+        throw Failure.cannotCreate(
+            "\(plan.checkpoint.escaped) is the checkpoint of an unfinished training: go on from it with "
+                + "--resume \(quoted(plan.checkpoint.string)) and the options it had, remove it, or give another --name"
+        )
     }
 
     private func head(of path: FilePath) throws -> [UInt8] {

@@ -212,24 +212,29 @@ struct ModelCommand: ParsableCommand {
         /// - Returns: false where a daemon is there after all, or none has ever been.
         private func forTheNextStart() throws -> Bool {
             let configuration = try common.configuration()
-            guard try Files.statusIfPresent(configuration.activeFile) != nil,
-                let folder = try StateLock.take(configuration.state)
+            // Another socket is that of another daemon, with a state folder of its own.
+            guard try common.socketPath() == configuration.socket,
+                let active = try ActiveModel.read(configuration.activeFile)
             else { return false }
-            defer { try? folder.close() }
             let store = ModelCommand.store(configuration)
-            guard let lock = try store.lock() else { throw Failure("A model is being removed; try again.", code: 75) }
-            defer { try? lock.close() }
-            guard let active = try ActiveModel.read(configuration.activeFile), let previous = active.previous else {
+            // Before the lock, for it takes its time, and a daemon that starts meanwhile would not wait.
+            if let name = try active.previous?.identifier.description {
+                _ = try ModelFolder.verify(store.resolve(name).folder)
+            }
+            guard let folder = try FolderLock.take(configuration.state) else { return false }
+            defer { try? folder.close() }
+            guard try ActiveModel.read(configuration.activeFile) == active else {
+                throw Failure("Another model was made the active one meanwhile; look, and try again.", code: 75)
+            }
+            guard let previous = active.previous else {
                 throw Failure("There is no model to go back to: none was active before.", code: 66)
             }
-            let identifier = try previous.identifier
-            _ = try ModelFolder.verify(try store.resolve(identifier.description).folder)
             let changed = ActiveModel(active: previous, previous: active.active, isPreviousLeft: true)
             try changed.write(configuration.activeFile)
             if common.json {
                 try Console.json(changed)
             } else {
-                common.note("No daemon runs: \(identifier) serves from its next start on.")
+                common.note("No daemon runs: \(previous.name)@\(previous.version) serves from its next start on.")
             }
             return true
         }
@@ -241,6 +246,8 @@ struct ModelCommand: ParsableCommand {
             discussion: "Not the one that serves, the one before, a pinned one, nor what another model was trained on.")
         @Argument(help: "NAME@VERSION, in full.")
         var model: String
+        @Flag(help: "Also what another model was trained on, if that one is not needed itself.")
+        var force = false
         @OptionGroup var common: CommonOptions
         @OptionGroup var store: StateOption
 
@@ -251,12 +258,12 @@ struct ModelCommand: ParsableCommand {
             guard let lock = try store.lock() else {
                 throw Failure("A swap or another removal is under way; try again.", code: 75)
             }
-            defer { try? lock.close() }
+            defer { lock.release() }
             let active = try ActiveModel.read(configuration.activeFile)
             let protection = ModelProtection(
                 store, active: active, first: ModelCommand.active(configuration, store),
                 pinned: try PinnedModels.read(configuration.pinnedFile))
-            try store.remove(identifier, protection: protection)
+            try store.remove(identifier, protection: protection, force: force)
             if common.json { return try Console.json(["removed": model]) }
             common.note("\(safe(model)) is removed.")
         }

@@ -63,6 +63,33 @@ extension EndToEnd {
         try daemon.stop()
     }
 
+    /// From the first step of a swap on, until it is the active one for which there is another reason.
+    @Test func whatIsOnItsWayToServeIsNotRemoved() throws {
+        let folder = try TemporaryFolder()
+        let daemon = try RunningDaemon(["plugins": "[\(folder.path)/plugins]"])
+        // Eight images of the golden set take their time.
+        try TrapPlugin.compile("extern int usleep(unsigned); usleep(100000);", when: "1", in: folder)
+        try TrapPlugin.make(daemon)
+        let swap = try ChildProcess(
+            executable: try Programs.path("foveactl"),
+            arguments: ["model", "swap", "trapped", "--config", daemon.configuration.string],
+            environment: ["PATH=/usr/bin:/bin"], output: FileDescriptor(rawValue: 2), error: FileDescriptor(rawValue: 2)
+        )
+        try eventually("the swap's beginning") { daemon.log.contains("swap to trapped@1 begins") }
+        let removal = try daemon.ctl("model", "remove", "trapped@1")
+        #expect(removal.code == 75 && removal.error.contains("under way"), "\(removal)")
+        #expect(swap.wait() == .exited(0))
+        let late = try daemon.ctl("model", "remove", "trapped@1")
+        #expect(late.code == 77 && late.error.contains("active"), "\(late)")
+        // The way back does not wait for anybody.
+        let lock = try #require(
+            try ModelStore(bundled: nil, trained: daemon.state.appending("models")).lock())
+        #expect(try daemon.ctl("model", "rollback").code == 0)
+        lock.release()
+        #expect(try daemon.status().model?.name == "tiny")
+        try daemon.stop()
+    }
+
     @Test func rollbackGoesBackAndARestartKeepsTheModel() throws {
         let daemon = try RunningDaemon()
         #expect(try daemon.ctl("model", "rollback").code == 66, "there is nothing to go back to")

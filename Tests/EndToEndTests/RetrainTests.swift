@@ -254,7 +254,7 @@ extension EndToEnd {
             let busy = try night.daemon.ctl("model", command[0], command[1])
             #expect(busy.code == 75 && busy.error.contains("try again"), "\(busy)")
         }
-        try lock.close()
+        lock.release()
         #expect(try night.daemon.ctl("model", "rollback").code == 0)
         #expect(try night.daemon.status().model?.version == "2")
         try night.daemon.stop()
@@ -293,7 +293,7 @@ extension EndToEnd {
     }
 
     /// What a crash of the machine may leave of it.
-    @Test func aDamagedCheckpointIsBegunAnew() throws {
+    @Test(arguments: [true, false]) func aDamagedCheckpointIsBegunAnew(isEmpty: Bool) throws {
         let (whole, damaged) = (try Night(), try Night())
         for night in [whole, damaged] { try night.correct(120, to: "yellow", 200, 200, 40) }
         #expect(try whole.retrain("--quiet").code == 0)
@@ -301,7 +301,7 @@ extension EndToEnd {
         let checkpoint = damaged.folder.pushing("run/checkpoint")
         var bytes = try Files.read(checkpoint)
         bytes[bytes.count / 2] ^= 1
-        try Files.replace(checkpoint, with: bytes)
+        try Files.replace(checkpoint, with: isEmpty ? [] : bytes)
         let outcome = try damaged.retrain("--budget", "1h")
         #expect(outcome.code == 0, "\(outcome)")
         #expect(outcome.error.contains("the checkpoint cannot be gone on from, and training begins anew"), "\(outcome)")
@@ -617,11 +617,14 @@ extension EndToEnd {
         let night = try Night("protected: [red]")
         try night.correct(120, to: "yellow", 200, 200, 40)
         try Files.makeDirectories(night.daemon.state)
-        let lock = try #require(try StateLock.take(night.daemon.state))
+        let lock = try #require(try FolderLock.take(night.daemon.state))
         let outcome = try night.retrain("--quiet")
         #expect(outcome.code == 75 && outcome.error.contains("does not answer"), "\(outcome)")
         let rollback = try night.daemon.ctl("model", "rollback")
         #expect(rollback.code == 69, "\(rollback)")
+        // Of another daemon's socket the state folder is not known.
+        let elsewhere = try night.daemon.ctl("model", "rollback", "--socket", "/nowhere.sock")
+        #expect(elsewhere.code == 69, "\(elsewhere)")
         try lock.close()
         // The next call goes on there.
         let second = try night.retrain("--quiet")

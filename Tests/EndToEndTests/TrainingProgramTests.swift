@@ -455,6 +455,22 @@ extension EndToEnd {
                 try Programs.path("fovea-train").string,
             ] + evaluate, environment: ["PATH=/usr/bin:/bin"], limit: 600)
         #expect(String(decoding: piped.output, as: UTF8.self).hasPrefix("true,dark,light"), "\(piped)")
+        // The report comes behind the scores, and not over them.
+        for place in ["-", "/dev/stdout"] {
+            let both = ground.root.appending("both")
+            let outcome = try ChildProcess.run(
+                "/bin/bash",
+                [
+                    "-c", "exec \"$@\" --scores \(place) > \(both)", "bash",
+                    try Programs.path("fovea-train").string,
+                ] + evaluate, environment: ["PATH=/usr/bin:/bin"], limit: 600)
+            #expect(outcome.ending == .exited(0))
+            let text = String(decoding: try Files.read(both), as: UTF8.self)
+            #expect(
+                text.split(separator: "\n").count { $0.hasPrefix("{\"image\":") } == 60, "\(place): \(text.prefix(300))"
+            )
+            #expect(text.contains("\nmodel       shades@1\n"), "\(place)")
+        }
         // Rows are what the images are, columns what was answered.
         let lines = String(decoding: try Files.read(csv), as: UTF8.self).split(separator: "\r\n")
         #expect(lines.first == "true,dark,light" && lines.count == 3)
@@ -527,10 +543,10 @@ extension EndToEnd {
         try check(train + ["--hierarchy", "0.3"], 64, "has no superclasses")
         try check(
             ["train", "--preset", "fast", "--arch", "vanilla", "--data", "x", "--target", "75"], 64,
-            "the preset's network, foveanet")
+            "the preset's architecture, foveanet")
         try check(
-            train + ["--checkpoint", ground.configuration.string], 73, "there is something that is no checkpoint")
-        try check(train + ["--checkpoint", ground.root.string], 73, "there is something that is no checkpoint")
+            train + ["--checkpoint", ground.configuration.string], 73, "there is something that is none")
+        try check(train + ["--checkpoint", ground.root.string], 73, "there is something that is none")
         try check(train + ["--set", "hidden=999999999,9"], 64, "weights")
         try check(train + ["--batch", "65536", "--set", "channels=4096,8,8,8"], 64, "the machine has")
         try check(train + ["--seed", "18446744073709551615"], 64, "--seed must be at most")
@@ -539,6 +555,8 @@ extension EndToEnd {
         try check(train + ["--resume", "\(ground.root)/none"], 66, "none")
         #expect(try Files.list(ground.root.pushing("var/training")).isEmpty, "a lock was left behind")
         try check(train + ["--resume", "\(ground.configuration)"], 65, "not a checkpoint")
+        let empty = try ground.folder.write("empty.checkpoint", [])
+        try check(train + ["--resume", empty.string, "--checkpoint", empty.string], 65, "not a checkpoint")
         try check(train + ["--learning-rate", "1e30", "--clip", "0", "--warmup", "0"], 65, "no longer a number")
         try check(["evaluate", "nope", "--data", "x"], 66, "nope")
         try check(["evaluate", "../x", "--data", "x"], 66, "x")

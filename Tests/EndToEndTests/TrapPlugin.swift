@@ -51,8 +51,15 @@ enum TrapPlugin {
         guard child.wait() == .exited(0) else { throw TestFailure(description: "the plugin does not compile") }
     }
 
-    /// Lets `trapped@1` serve: `tiny` with the trap before it.
+    /// Lets `trapped@1` serve: see `make`.
     static func serve(_ daemon: RunningDaemon) throws {
+        try make(daemon)
+        let swap = try daemon.ctl("model", "swap", "trapped")
+        #expect(swap.code == 0, "\(swap.error)")
+    }
+
+    /// `trapped@1` in the daemon's store: `tiny` with the trap before it.
+    static func make(_ daemon: RunningDaemon) throws {
         try daemon.makeModel(
             "trapped",
             change: {
@@ -62,8 +69,6 @@ enum TrapPlugin {
                 description["chain"] = .array([.object(["plugin": .string("trap")])] + chain)
                 $0[ModelFolder.configurationName] = Array(JSONValue.object(description).text.utf8)
             })
-        let swap = try daemon.ctl("model", "swap", "trapped")
-        #expect(swap.code == 0, "\(swap.error)")
     }
 
     /// An image that springs the trap, as PNG.

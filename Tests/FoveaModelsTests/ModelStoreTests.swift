@@ -154,15 +154,25 @@ import Testing
         // By hand nothing goes that another one began with.
         for version in 1...7 { #expect(try protection[entry(version).identifier] != nil) }
         #expect(try protection[entry(3).identifier] == "is what line@4 was trained on")
+        #expect(
+            refusal { try store.remove(try! entry(6).identifier, protection: protection, force: true) }.contains(
+                "line@7"))
+        try store.remove(try entry(3).identifier, protection: protection, force: true)
+        #expect(try !names().contains("line@3"))
     }
 
     @Test func theLockIsOnesOwn() throws {
+        #expect(try store.lock() != nil && store.lock() != nil, "there is nothing to remove yet")
+        #expect(try Files.statusIfPresent(store.trained) == nil)
+        try add("birds", "1")
         let lock = try #require(try store.lock())
         #expect(try store.lock() == nil)
-        try lock.close()
-        let again = try #require(try store.lock())
-        try again.close()
-        #expect(try names() == ["cifar100@1"])
+        lock.release()
+        lock.release()
+        // Whoever forgets to release it gives it back all the same.
+        #expect(try store.lock() != nil)
+        #expect(try store.lock() != nil)
+        #expect(try Files.list(store.trained).map(\.string) == ["birds"])
     }
 
     @Test func pinsAreKeptInAFile() throws {

@@ -144,6 +144,26 @@ import Testing
         #expect(throws: ShapeError.self) { try parameters(0) }
     }
 
+    @Test(arguments: [0, -64, Int.max], [1.0, 0.5, 1000]) func numbersOfChannelsAreChecked(
+        _ channels: Int, _ width: Double
+    ) {
+        let settings: [String: [String: JSONValue]] = [
+            "vanilla": ["channels": .array([.int(channels), .int(6)])],
+            "depthwise": ["hidden": .array([.int(channels)])],
+            "resnet": ["hidden": .array([.int(channels)])],
+            "resnet9": ["channels": .array([.int(4), .int(channels), .int(4), .int(4)])],
+            "foveanet": ["middles": .array([.int(4), .int(channels), .int(4)])],
+        ]
+        for (architecture, own) in settings {
+            let all = smallSettings[architecture]!.merging(own) { $1 }.merging(["width": .number(width)]) { $1 }
+            #expect(throws: (any Error).self, "\(architecture)") {
+                try Network(
+                    NetworkDefinition(architecture: architecture, classes: 10, settings: .object(all)), maxBatch: 1,
+                    mode: .inference, threads: 1)
+            }
+        }
+    }
+
     @Test(arguments: [(-3.0, 1e-5), (2, 1e-5), (0.9, 0), (0.9, -1)])
     func batchNormsSettingsAreChecked(_ momentum: Double, _ epsilon: Double) {
         for architecture in Architectures.names {

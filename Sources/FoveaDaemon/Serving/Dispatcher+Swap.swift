@@ -26,11 +26,11 @@ final class Swap {
     var isRollback: Bool { receipt.cause != nil }
     /// Somebody goes back.
     let goesBack: Bool
-    /// Until the new model is on record as the active one.
-    let lock: StoreLock
+    /// Until the new model serves, and is on record as the active one if that could be written.
+    let lock: StoreLock?
 
     init(
-        new: Generation, old: Generation?, receipt: SwapReceipt, goesBack: Bool = false, lock: StoreLock,
+        new: Generation, old: Generation?, receipt: SwapReceipt, goesBack: Bool = false, lock: StoreLock?,
         reply: OneShot<SwapReceipt>?
     ) {
         self.goesBack = goesBack
@@ -39,19 +39,6 @@ final class Swap {
         self.old = old
         self.receipt = receipt
         self.reply = reply
-    }
-}
-
-/// The store's lock, where there is one.
-final class StoreLock {
-    private var descriptor: FileDescriptor?
-
-    init(_ descriptor: FileDescriptor?) { self.descriptor = descriptor }
-
-    /// From now on models may be removed; may be called again.
-    func release() {
-        try? descriptor?.close()
-        descriptor = nil
     }
 }
 
@@ -69,6 +56,7 @@ extension Dispatcher {
         var receipt = SwapReceipt(outcome: .refused, old: serving?.identity)
         receipt.cause = cause
         do throws(ModelError) {
+            let lock = try store.lock()
             let model = try store.resolve(reference)
             receipt.new = ModelIdentity(name: model.identifier.name, version: model.identifier.version, sha256: "")
             guard swap == nil, mode != .stopping else {
@@ -79,17 +67,12 @@ extension Dispatcher {
                 reply?.set(receipt)
                 return
             }
-            guard let lock = lockStore() else {
+            // What is active or was so before is not removed, so a start and a way back need not wait for anybody.
+            guard lock != nil || serving == nil || cause != nil || goesBack else {
                 receipt.reason = "a model is being removed; try again"
                 receipt.refusal = .busy
                 reply?.set(receipt)
                 return
-            }
-            do throws(ModelError) {
-                _ = try store.resolve(reference)
-            } catch {
-                lock.release()
-                throw error
             }
             receipt.memoryBefore = memoryInUse
             let generation = Generation(number: nextGeneration, identifier: model.identifier, folder: model.folder)
@@ -102,20 +85,6 @@ extension Dispatcher {
             receipt.reason = "\(error)"
             finish(receipt, reply)
             if serving == nil { tryNextCandidate("\(error)") }
-        }
-    }
-
-    /// Until it is released nobody removes a model.
-    ///
-    /// - Returns: nil where somebody removes one now, and there is a model to stay with; what is active is not removed anyway.
-    private func lockStore() -> StoreLock? {
-        do throws(ModelError) {
-            let descriptor = try store.lock()
-            return descriptor == nil && serving != nil ? nil : StoreLock(descriptor)
-        } catch {
-            // A store that is read only: nothing is removed from it either.
-            log.debug("the store of models cannot be locked: \(error)")
-            return StoreLock(nil)
         }
     }
 
@@ -169,7 +138,7 @@ extension Dispatcher {
             guard swap.old == nil else { return refuse(swap, "\(error)", .busy) }
             log.error("\(generation.identifier) serves, but that is not on record: \(error)")
         }
-        swap.lock.release()
+        swap.lock?.release()
         for worker in generation.workers { worker.wakeFromIdle() }
         generation.phase = .serving
         serving = generation
@@ -218,7 +187,7 @@ extension Dispatcher {
     /// - Parameter kind: nil where the model is at fault.
     func refuse(_ swap: Swap, _ reason: String, _ kind: SwapReceipt.Refusal?) {
         self.swap = nil
-        swap.lock.release()
+        swap.lock?.release()
         swap.receipt.outcome = .refused
         swap.receipt.refusal = kind
         swap.receipt.reason = reason

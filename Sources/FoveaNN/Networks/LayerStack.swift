@@ -85,11 +85,19 @@ struct LayerStack {
 }
 
 extension [Int] {
-    /// Numbers of channels times `width`, rounded, 1 at least.
+    /// Numbers of channels times `width`, rounded, 1 at least; what is no number of channels stays for the layer to refuse.
     func scaled(by width: Double) throws(ShapeError) -> [Int] {
         guard width > 0, width <= 1024 else {
             throw ShapeError("width", given: "\(width)", expected: "a factor above 0, 1024 at most")
         }
-        return map { Swift.max(1, Int((Double($0) * width).rounded())) }
+        if width == 1 { return self }
+        var result: [Int] = []
+        for channels in self {
+            guard let scaled = Int(exactly: (Double(channels) * width).rounded()) else {
+                throw ShapeError("width", given: "\(width) times \(channels)", expected: "fewer channels")
+            }
+            result.append(channels > 0 ? Swift.max(1, scaled) : channels)
+        }
+        return result
     }
 }

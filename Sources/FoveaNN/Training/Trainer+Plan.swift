@@ -34,7 +34,7 @@ extension Trainer {
     /// - Parameters:
     ///   - source: what will be trained on.
     ///   - development: images that are measured after each epoch.
-    ///   - isStopped: asked before each step.
+    ///   - isStopped: asked after each step.
     /// - Throws: `CancellationError` where it is stopped, and what the source throws.
     package func measuredSecondsPerEpoch(
         _ source: any TrainingSource, development: Int, isStopped: () -> Bool = { false }

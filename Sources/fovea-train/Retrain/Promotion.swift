@@ -59,7 +59,7 @@ struct Promotion {
     private func write(
         _ model: ActiveModel.Entry, _ name: String, over champion: ActiveModel.Entry
     ) throws -> Outcome {
-        guard let state = try StateLock.take(configuration.state) else {
+        guard let state = try FolderLock.take(configuration.state) else {
             throw Failure(
                 message: "a daemon works on \(configuration.state.escaped) but does not answer at "
                     + "\(configuration.socket.escaped): `foveactl model swap \(name)` lets the challenger serve",
@@ -68,7 +68,7 @@ struct Promotion {
         defer { try? state.close() }
         let store = configuration.store()
         guard let lock = try store.lock() else { throw Failure.tryAgain("\(name) is better: a model is being removed") }
-        defer { try? lock.close() }
+        defer { lock.release() }
         _ = try store.resolve(name)
         if let active = try ActiveModel.read(configuration.activeFile)?.active, active != champion {
             return .overtaken(

@@ -38,7 +38,8 @@ struct RetrainMaterial {
         if writing && scan.cache != cache { try scan.cache.write(folder.hashes) }
         let names = try data(of: champion)
         let problems = scan.problems.map { "\n\($0.path): \($0.reason)" }.joined()
-        let fingerprint = try fingerprint("files \(scan.fingerprint)\(problems)", names)
+        let fingerprint = try fingerprint(
+            "files \(scan.fingerprint), \(configuration.limits.seconds) s\(problems)", names)
         let last = LastRetraining.read(folder.last).flatMap { last in
             [last.champion, last.challenger].contains(champion.entry) && !force ? last : nil
         }
@@ -122,7 +123,7 @@ struct RetrainMaterial {
             "settings \(settings.start.rawValue) \(settings.epochs) \(settings.preset) \(settings.budget) \(settings.fewest) "
                 + "\(settings.protected.joined(separator: "/")) \(settings.forget.joined(separator: "/")) \(seed)",
             // What can be decoded, and how both models are judged.
-            "images \(limits.file) \(limits.side) \(limits.pixels) \(limits.memory) \(limits.seconds) \(configuration.tta ?? "model")",
+            "images \(limits.file) \(limits.side) \(limits.pixels) \(limits.memory) \(configuration.tta ?? "model")",
         ]
         for data in names {
             lines.append("data \(data) \(try DataSource.find(data, datasets: configuration.datasets).stamp())")
@@ -172,6 +173,9 @@ struct RetrainMaterial {
         for label in found.corrections.newLabels {
             guard let near = known.sorted().first(where: { $0.lowercased() == label.lowercased() }) else { continue }
             notes.append("'\(label)' is a new label beside '\(near)': where that is meant, move its images there")
+        }
+        for label in data.untaught where !champion.configuration.labels.contains(label) {
+            notes.append("no image of '\(label)' is learnt, only what it is judged by: what it answers is chance")
         }
         for label in configuration.retrain.forget where !data.dataset.info.labels.contains(label) {
             notes.append(

@@ -159,8 +159,13 @@ struct Retraining {
                 remark: "No daemon is running: \(model.identifier) serves from its next start on.")
         case .overtaken(let reason): return try conclude(plan, .better, judged, remark: sentence(reason))
         case .refused(let reason):
-            // It must not be what its bare name means.
-            try store.discard(model)
+            // It must not be what its bare name means; unless somebody is letting it serve all the same.
+            if let lock = try store.lock() {
+                try store.discard(model)
+                lock.release()
+            } else {
+                console.alert("\(model.identifier) stays in the store: a swap or a removal is under way")
+            }
             return try conclude(
                 plan, .refused, .init(challenger: challenger, gate: gate),
                 remark: sentence("The daemon refused it: \(reason)"))
@@ -380,8 +385,8 @@ struct Retraining {
     /// Removes what nobody needs any more. That it could not is no reason to lose the rest.
     private func keepHouse(_ name: String) -> [ModelIdentifier] {
         do {
-            guard let lock = try store.lock() else { throw Failure.tryAgain("a swap is under way") }
-            defer { try? lock.close() }
+            guard let lock = try store.lock() else { throw Failure.tryAgain("a swap or a removal is under way") }
+            defer { lock.release() }
             let active = try ActiveModel.read(configuration.activeFile)
             let protection = ModelProtection(
                 store, active: active, first: try? store.resolve(configuration.model).identifier,

@@ -2,8 +2,9 @@ import CLinux
 import Glibc
 import SystemPackage
 
-/// Who holds it works on a state folder alone: a daemon while it runs, and whoever changes what its next start finds.
-package enum StateLock {
+/// Exclusive locks on folders: on a state folder of the daemon that runs there, or of whoever changes what its next start
+/// finds; on a folder of models of whoever lets one serve or removes one.
+package enum FolderLock {
     /// By flock(2) on the folder itself: gone with the process, and no file that could be forgotten.
     ///
     /// - Returns: released when it is closed; nil where somebody else has it.
