@@ -36,6 +36,9 @@ struct CommonOptions: ParsableArguments {
         guard (0...1024).contains(threads) else { throw ValidationError("--threads must be from 0 to 1024.") }
     }
 
+    /// As many as there are processors where none, or 0, are asked for.
+    static func threads(_ asked: Int?) -> Int { asked.flatMap { $0 == 0 ? nil : $0 } ?? processorCount() }
+
     /// The configuration with the options applied.
     func load() throws -> Configuration {
         let named = config.map { FilePath($0) }
@@ -70,4 +73,10 @@ extension Configuration {
     }
 
     var pluginSearch: PluginSearch { PluginSearch(plugins) }
+
+    /// What `tta` says; nil leaves it to each model.
+    var averaging: TestTimeAugmentation? { tta.flatMap(TestTimeAugmentation.init(rawValue:)) }
+
+    /// A model as it would serve here.
+    func served(_ model: ModelConfiguration) -> ModelConfiguration { averaging.map(model.averaging) ?? model }
 }

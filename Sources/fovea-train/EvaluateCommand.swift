@@ -54,7 +54,7 @@ struct EvaluateCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
-        guard threads >= 0, threads <= 1024 else { throw ValidationError("--threads must be from 0 to 1024.") }
+        try CommonOptions.check(threads: threads)
         guard (1...4096).contains(batch) else { throw ValidationError("--batch must be from 1 to 4096.") }
         guard limit.map({ $0 > 0 }) ?? true else { throw ValidationError("--limit must be above 0.") }
         guard development.map({ $0 > 0 && split == "dev" }) ?? true else {
@@ -68,12 +68,12 @@ struct EvaluateCommand: ParsableCommand {
         let console = Console(quiet: common.quiet)
         let configuration = try common.load()
         // Before all the work.
-        for file in [scores, confusion] { if let file { try NewPath.existingFolder(of: FilePath(file)) } }
+        for file in [scores, confusion].compactMap(\.self) { try NewPath.existingFolder(of: FilePath(file)) }
         let verified = try configuration.model(model)
         let (data, part) = try load(configuration, verified.configuration)
         console.noteLeftOut(data.refused)
 
-        let threads = threads == 0 ? processorCount() : threads
+        let threads = CommonOptions.threads(threads)
         let measured = tta.map { verified.configuration.averaging($0) } ?? verified.configuration
         let evaluator = Evaluator(
             configuration: measured, folder: verified.folder, search: configuration.pluginSearch,

@@ -307,7 +307,7 @@ struct TrainCommand: ParsableCommand {
             settings.averaging = value
         }
         settings.seed = seed
-        settings.threads = threads == 0 ? processorCount() : threads
+        settings.threads = CommonOptions.threads(threads)
         settings.patience = patience ?? settings.patience
         if let augment { settings.augmentation = try Self.augmentation(augment) }
         if let sizes { settings.sizes = try Self.sizes(sizes) }

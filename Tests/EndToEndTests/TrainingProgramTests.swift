@@ -448,23 +448,20 @@ extension EndToEnd {
             #expect(shares.count == 5 && shares.allSatisfy { (0...1).contains($0.double ?? -1) })
         }
         #expect(whole["blur"]?["mean"]?.double != nil)
-        let piped = try ChildProcess.run(
-            "/bin/bash",
-            [
-                "-c", "exec 3>&1; \"$@\" --quiet --confusion >(cat >&3) > /dev/null; wait; sleep 0.2", "bash",
-                try Programs.path("fovea-train").string,
-            ] + evaluate, environment: ["PATH=/usr/bin:/bin"], limit: 600)
-        #expect(String(decoding: piped.output, as: UTF8.self).hasPrefix("true,dark,light"), "\(piped)")
+        /// `$@` in the script is the command.
+        func bash(_ script: String) throws -> [UInt8] {
+            let outcome = try ChildProcess.run(
+                "/bin/bash", ["-c", script, "bash", try Programs.path("fovea-train").string] + evaluate,
+                environment: ["PATH=/usr/bin:/bin"], limit: 600)
+            #expect(outcome.ending == .exited(0), "\(script)")
+            return outcome.output
+        }
+        let piped = try bash(#"exec 3>&1; "$@" --quiet --confusion >(cat >&3) > /dev/null; wait; sleep 0.2"#)
+        #expect(String(decoding: piped, as: UTF8.self).hasPrefix("true,dark,light"))
         // The report comes behind the scores, and not over them.
         for place in ["-", "/dev/stdout"] {
             let both = ground.root.appending("both")
-            let outcome = try ChildProcess.run(
-                "/bin/bash",
-                [
-                    "-c", "exec \"$@\" --scores \(place) > \(both)", "bash",
-                    try Programs.path("fovea-train").string,
-                ] + evaluate, environment: ["PATH=/usr/bin:/bin"], limit: 600)
-            #expect(outcome.ending == .exited(0))
+            _ = try bash("exec \"$@\" --scores \(place) > \(both)")
             let text = String(decoding: try Files.read(both), as: UTF8.self)
             #expect(
                 text.split(separator: "\n").count { $0.hasPrefix("{\"image\":") } == 60, "\(place): \(text.prefix(300))"

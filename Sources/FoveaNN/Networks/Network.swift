@@ -297,13 +297,15 @@ package final class Network: @unchecked Sendable {
         for first in stride(from: 0, to: count, by: most) {
             let present = min(most, count - first)
             let logits = forward(images + first * input.count, count: present, pass)
-            pool.split(present, grain: 16) { _, images in
+            func finish(_ images: Range<Int>) {
                 for n in images {
                     let row = logits + n * classes
                     if temperature != 1 { for i in 0..<classes { row[i] /= temperature } }
                     ck_softmax(row, Int32(classes), probabilities + (first + n) * classes)
                 }
             }
+            // A few images take less than it takes to wake a thread.
+            if present <= 16 { finish(0..<present) } else { pool.split(present, grain: 16) { finish($1) } }
         }
     }
 

@@ -34,7 +34,7 @@ struct CompareCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Write a page with the images that differ.", valueName: "file"))
     var html: String?
 
-    @Option(help: "With --data: threads; otherwise, and with 0, one per processor.")
+    @Option(help: "With --data: threads, one per processor where it is 0 or not given.")
     var threads: Int?
 
     @OptionGroup var common: CommonOptions
@@ -61,7 +61,7 @@ struct CompareCommand: ParsableCommand {
         let source: any ComparedImages =
             try data.map {
                 try LabelledComparison(
-                    $0, split: split, threads: threads.flatMap { $0 == 0 ? nil : $0 } ?? processorCount(),
+                    $0, split: split, threads: CommonOptions.threads(threads),
                     console: Console(quiet: common.quiet), configuration)
             } ?? PublishedImages(last ?? 500, configuration)
         for note in source.notes { Console(quiet: common.quiet).note(note) }

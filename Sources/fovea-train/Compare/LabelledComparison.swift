@@ -9,8 +9,8 @@ import SystemPackage
 /// Images of a data set or of a folder per class, whose labels are known.
 final class LabelledComparison: ComparedImages {
     private let source: DataSource
-    private let split: String
-    private let isSplitAsked: Bool
+    /// nil where none was asked for.
+    private let split: String?
     private let threads: Int
     private let console: Console
     private let configuration: Configuration
@@ -19,8 +19,7 @@ final class LabelledComparison: ComparedImages {
 
     init(_ data: String, split: String?, threads: Int, console: Console, _ configuration: Configuration) throws {
         source = try DataSource.find(data, datasets: configuration.datasets)
-        (self.split, isSplitAsked) = (split ?? "test", split != nil)
-        (self.threads, self.console, self.configuration) = (threads, console, configuration)
+        (self.split, self.threads, self.console, self.configuration) = (split, threads, console, configuration)
     }
 
     var notes: [String] { [] }
@@ -45,9 +44,10 @@ final class LabelledComparison: ComparedImages {
         pixels: LabelledImages, truths: [String], names: [String], refused: [RefusedFile]
     ) {
         let (height, width) = (model.configuration.input.height, model.configuration.input.width)
+        let split = split ?? "test"
         if case .imageFolder(let path) = source {
             let inner = try FolderOfClasses.part(split, of: path, labels: model.configuration.labels)
-            if inner == nil, isSplitAsked {
+            if inner == nil, self.split != nil {
                 console.note("\(path.escaped) is not divided: all its images are compared")
             }
             let folder = try FolderOfClasses(inner ?? path, height: height, width: width)
@@ -70,10 +70,8 @@ final class LabelledComparison: ComparedImages {
     }
 
     private func answers(of model: ComparedModel, to images: LabelledImages) throws -> [Prediction] {
-        // As it would serve here.
-        let served = configuration.tta.flatMap(TestTimeAugmentation.init(rawValue:))
         let evaluator = Evaluator(
-            configuration: served.map(model.configuration.averaging) ?? model.configuration, folder: model.folder,
+            configuration: configuration.served(model.configuration), folder: model.folder,
             search: configuration.pluginSearch,
             threads: threads, batch: 64, console: console)
         return try evaluator.answers(to: images, title: model.name)

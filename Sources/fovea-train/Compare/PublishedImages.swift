@@ -111,7 +111,7 @@ final class PublishedImages: ComparedImages {
                 model: model.folder, plugins: configuration.plugins,
                 limits: WorkerLimits(
                     bytes: limits.file, side: limits.side, pixels: limits.pixels, memory: limits.memory),
-                batch: configuration.batch, tta: configuration.tta.flatMap(TestTimeAugmentation.init(rawValue:))),
+                batch: configuration.batch, tta: configuration.averaging),
             group: group, ask: ask)
     }
 

@@ -23,6 +23,8 @@ struct RetrainMaterial {
         let usable: String
         let sources: [(data: String, set: Dataset, learnt: TrainedSet)]
         let corrections: CorrectionSet
+        /// Labels of the champion and of the data sets.
+        let known: Set<String>
     }
 
     enum Look {
@@ -68,7 +70,9 @@ struct RetrainMaterial {
             && sources.allSatisfy { try $0.learnt.isKnown(to: champion.configuration) }
         guard isOld || isEmpty else {
             return .some(
-                Found(fingerprint: fingerprint, usable: usable, sources: sources, corrections: corrections))
+                Found(
+                    fingerprint: fingerprint, usable: usable, sources: sources, corrections: corrections,
+                    known: known))
         }
         if writing {
             let seen = LastRetraining(
@@ -168,10 +172,10 @@ struct RetrainMaterial {
 
     /// What a person should look at, though nothing stops for it.
     private func notes(_ found: Found, _ data: RetrainingData, _ champion: Champion) -> [String] {
-        let known = Set(champion.configuration.labels).union(found.sources.flatMap { $0.set.info.labels })
+        let known = found.known.sorted()
         var notes = data.notes
         for label in found.corrections.newLabels {
-            guard let near = known.sorted().first(where: { $0.lowercased() == label.lowercased() }) else { continue }
+            guard let near = known.first(where: { $0.lowercased() == label.lowercased() }) else { continue }
             notes.append("'\(label)' is a new label beside '\(near)': where that is meant, move its images there")
         }
         for label in data.untaught where !champion.configuration.labels.contains(label) {
@@ -180,7 +184,7 @@ struct RetrainMaterial {
         for label in configuration.retrain.forget where !data.dataset.info.labels.contains(label) {
             notes.append(
                 "retrain.forget: there is no label '\(label)'"
-                    + (nearest(label, among: known.sorted()).map { ", did you mean '\($0)'?" } ?? ""))
+                    + (nearest(label, among: known).map { ", did you mean '\($0)'?" } ?? ""))
         }
         return notes
     }

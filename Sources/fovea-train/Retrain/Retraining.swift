@@ -24,7 +24,7 @@ struct Retraining {
     private let folder: RetrainFolder
     private let store: ModelStore
     private var challengers: ModelStore { ModelStore(bundled: nil, trained: folder.challengers) }
-    private var threads: Int { command.threads.flatMap { $0 == 0 ? nil : $0 } ?? processorCount() }
+    private var threads: Int { CommonOptions.threads(command.threads) }
 
     init(_ command: RetrainCommand) throws {
         self.command = command
@@ -286,10 +286,9 @@ struct Retraining {
     private func judge(
         _ champion: Champion, _ challenger: ModelStore.Model, _ data: RetrainingData
     ) throws -> Gate {
-        let served = configuration.tta.flatMap(TestTimeAugmentation.init(rawValue:))
         func answers(_ model: ModelConfiguration, _ folder: FilePath) throws -> [Prediction] {
             let evaluator = Evaluator(
-                configuration: served.map(model.averaging) ?? model, folder: folder,
+                configuration: configuration.served(model), folder: folder,
                 search: configuration.pluginSearch, threads: threads, batch: 64, console: console)
             return try evaluator.answers(to: data.judged, title: "judge \(model.version)")
         }
@@ -392,7 +391,7 @@ struct Retraining {
                 store, active: active, first: try? store.resolve(configuration.model).identifier,
                 pinned: try PinnedModels.read(configuration.pinnedFile))
             let surplus = try store.surplus(of: name, keep: configuration.retrain.keep, protection: protection)
-            for identifier in surplus { try store.discard(try store.resolve(identifier.description)) }
+            for identifier in surplus { try store.remove(identifier, protection: protection, force: true) }
             return surplus
         } catch {
             console.alert("old models are not removed: \(error)")
