@@ -51,8 +51,9 @@ struct TrainCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "adam, sgd (Nesterov), or muon for the filters of convolutions; another than the preset's brings its own "
-                + "learning rate, weight decay and clipping.", valueName: "name"))
+            "adam, sgd (Nesterov), muon (Muon for the filters of convolutions, Nesterov for the rest) or muon-adam (Adam "
+                + "for the rest). Another one than the preset's brings its own learning rate, weight decay and clipping.",
+            valueName: "name"))
     var optimizer: TrainingSettings.OptimizerKind?
 
     @Option(help: ArgumentHelp("The largest learning rate, otherwise 0.001 with adam and 0.05.", valueName: "x"))
@@ -177,12 +178,12 @@ struct TrainCommand: ParsableCommand {
                         + "\(Architectures.names.joined(separator: ", ")).")
         }
         let settings = try trainingSettings(images: 1 << 20)
-        let isMuon = settings.optimizer == .muon
+        let isMuon = settings.optimizer.usesMuon
         for (option, isGiven, goes, optimizers) in [
             ("--clip", (clip ?? 0) > 0, !isMuon, "adam and sgd"),
-            ("--momentum", momentum != nil, settings.optimizer != .adam, "sgd and muon"),
-            ("--muon-learning-rate", muonLearningRate != nil, isMuon, "muon"),
-            ("--muon-momentum", muonMomentum != nil, isMuon, "muon"),
+            ("--momentum", momentum != nil, [.sgd, .muon].contains(settings.optimizer), "sgd and muon"),
+            ("--muon-learning-rate", muonLearningRate != nil, isMuon, "muon and muon-adam"),
+            ("--muon-momentum", muonMomentum != nil, isMuon, "muon and muon-adam"),
         ] where isGiven && !goes {
             throw ValidationError("\(option) goes with \(optimizers); the optimizer is \(settings.optimizer.rawValue).")
         }
@@ -319,10 +320,11 @@ struct TrainCommand: ParsableCommand {
     private static func defaults(_ optimizer: TrainingSettings.OptimizerKind) -> TrainingSettings {
         var settings = TrainingSettings()
         settings.epochs = 40
-        settings.learningRate = optimizer == .adam ? 1e-3 : 0.05
-        settings.weightDecay = optimizer == .adam ? 0.05 : 5e-4
+        let hasAdam = optimizer == .adam || optimizer == .muonAdam
+        settings.learningRate = hasAdam ? 1e-3 : 0.05
+        settings.weightDecay = hasAdam ? 0.05 : 5e-4
         settings.labelSmoothing = 0.1
-        if optimizer == .muon { settings.clip = 0 }
+        if optimizer.usesMuon { settings.clip = 0 }
         return settings
     }
 

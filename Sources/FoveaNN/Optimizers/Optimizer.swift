@@ -22,8 +22,12 @@ extension TrainingSettings {
                 network, learningRate: learningRate, momentum: momentum, weightDecay: weightDecay, clip: clip)
         case .muon:
             return Muon(
-                network, learningRate: muonLearningRate, momentum: muonMomentum, restLearningRate: learningRate,
-                restMomentum: momentum, weightDecay: weightDecay)
+                network, learningRate: muonLearningRate, momentum: muonMomentum,
+                rest: .nesterov(learningRate: learningRate, momentum: momentum, weightDecay: weightDecay))
+        case .muonAdam:
+            return Muon(
+                network, learningRate: muonLearningRate, momentum: muonMomentum,
+                rest: .adam(learningRate: learningRate, weightDecay: weightDecay))
         }
     }
 }
