@@ -107,9 +107,11 @@ import Testing
         let picture = RGBImage(width: 300, height: 80, pixels: (0..<80).flatMap { _ in row })
         let file = try memory(picture.png)
         defer { try? file.close() }
+        let other = try TemporaryFolder()
+        defer { withExtendedLifetime(other) {} }
         for (model, label) in [
             (try ColourModel(in: folder), "blue"),
-            (try ColourModel(in: TemporaryFolder(), framing: target.framing, resample: target.resample), "red"),
+            (try ColourModel(in: other, framing: target.framing, resample: target.resample), "red"),
         ] {
             let client = try startWorker(model: model.path)
             defer { client.end() }
