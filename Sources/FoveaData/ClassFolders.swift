@@ -1,4 +1,5 @@
 import FoveaImage
+import FoveaModels
 import FoveaSystem
 import Glibc
 import SystemPackage
@@ -42,8 +43,8 @@ package struct ClassFolders: Sendable {
         }
     }
 
-    /// The image in a file, stretched to `height` × `width`.
-    package static func decode(_ path: FilePath, height: Int, width: Int) throws(RefusedFile) -> RGBImage {
+    /// The image in a file, as `target` says.
+    package static func decode(_ path: FilePath, as target: ImageTarget) throws(RefusedFile) -> RGBImage {
         func refuse(_ reason: String) -> RefusedFile { RefusedFile(path: path.escaped, reason: reason) }
         let descriptor: FileDescriptor
         let isFile: Bool
@@ -57,7 +58,7 @@ package struct ClassFolders: Sendable {
         guard isFile else { throw refuse("not a file") }
         do throws(ImageError) {
             let bytes = try ImageDecoder.read(descriptor: descriptor.rawValue)
-            return try ImageDecoder.decode(bytes, height: height, width: width).image
+            return try ImageDecoder.decode(bytes, target: target).image
         } catch {
             throw refuse(error.description)
         }

@@ -66,7 +66,8 @@ private struct Reader {
             for file in one.files {
                 do throws(RefusedFile) {
                     found.append(
-                        try ClassFolders.decode(file, height: options.size, width: options.size), label: 0)
+                        try ClassFolders.decode(file, as: ImageTarget(height: options.size, width: options.size)),
+                        label: 0)
                 } catch {
                     refused.append(error)
                 }
