@@ -160,4 +160,57 @@ final class BatchNorm: Layer {
             }
         }
     }
+
+    // MARK: - Descriptions
+
+    var operation: String { "BatchNorm" }
+
+    func draw(in graph: inout GraphBuilder) {
+        graph.add(name, operation, output, tensors)
+        if let activation { graph.add("\(name)_\(activation.rawValue)", activation.operation, output) }
+    }
+
+    func describe(_ x: ONNXValue, in export: inout ONNXExport) -> ONNXValue {
+        let (mean, variance) = (tensors[0], tensors[1])
+        let (scale, shift): (String, String)
+        if affine {
+            (scale, shift) = (export.constant(tensors[2]), export.constant(tensors[3]))
+        } else {
+            let channels = input.channels
+            scale = export.graph.constant(
+                "\(name).scale", floats: [Float](repeating: 1, count: channels), shape: [channels])
+            shift = export.graph.constant(
+                "\(name).shift", floats: [Float](repeating: 0, count: channels), shape: [channels])
+        }
+        let y = export.add(
+            name, "BatchNormalization", x, [scale, shift, export.constant(mean), export.constant(variance)],
+            ["epsilon": .float(Float(epsilon))])
+        return activation?.describe(y, "\(name).\(activation!.rawValue)", in: &export) ?? y
+    }
+}
+
+extension LayerStack {
+    /// In inference a convolution does it on the way.
+    mutating func batchNorm(
+        _ name: String, momentum: Double, epsilon: Double, affine: Bool = true
+    ) throws(ShapeError) {
+        guard (0...1).contains(momentum), epsilon > 0, epsilon.isFinite else {
+            throw ShapeError(
+                "\(name) (batch norm)", given: "momentum \(momentum), epsilon \(epsilon)",
+                expected: "a momentum from 0 to 1, an epsilon above 0")
+        }
+        let norm = BatchNorm(name, input: shape, momentum: momentum, epsilon: epsilon, affine: affine)
+        if (layers.last as? any FusingLayer)?.fuse(norm) != true { append(norm) }
+    }
+}
+
+extension LayerProbe.Kind {
+    package static func batchNorm(
+        affine: Bool = true, momentum: Double = 0.997, activation: Activation? = nil
+    ) -> Self {
+        Self { stack throws(ShapeError) in
+            try stack.batchNorm(probe, momentum: momentum, epsilon: 1e-5, affine: affine)
+            if let activation { stack.activation(probe, activation) }
+        }
+    }
 }
