@@ -57,10 +57,64 @@ import Testing
         #expect(layer.backward(g.floats("dy")).input == g.floats("dx"))
     }
 
-    @Test(arguments: ["silu", "gelu"]) func smoothActivationsAgreeWithPyTorch(_ name: String) throws {
+    /// Names of `Golden/strided.json` and what they are.
+    static let strided: [(String, LayerProbe.Kind)] = [
+        ("same", .convolution(channels: 4, kernel: 3, stride: 2)),
+        ("same5", .convolution(channels: 4, kernel: 5, stride: 2)),
+        ("symmetric", .convolution(channels: 4, kernel: 3, stride: 2, padding: .symmetric)),
+        ("symmetric7", .convolution(channels: 4, kernel: 7, stride: 2, padding: .symmetric)),
+        ("depthwise", .depthwise(kernel: 3, stride: 2)), ("depthwise5", .depthwise(kernel: 5, stride: 2)),
+        ("depthwiseSymmetric", .depthwise(kernel: 3, stride: 2, padding: .symmetric)),
+    ]
+
+    @Test(arguments: strided.indices, [1, 2]) func stridesAgreeWithPyTorch(_ index: Int, threads: Int) throws {
+        let (name, kind) = Self.strided[index]
+        let g = try #require(golden("strided")[name])
+        let layer = try LayerProbe(
+            kind, input: Shape(height: 6, width: 7, channels: 3), maxBatch: 2, threads: threads)
+        layer["weight"] = g.floats("weight")
+        #expect(distance(layer.forward(g.floats("x")), g.floats("y")) < 1e-5)
+        let gradients = layer.backward(g.floats("dy"))
+        #expect(distance(gradients.input, g.floats("dx")) < 1e-5)
+        #expect(distance(gradients.parameters["weight"]!, g.floats("dweight")) < 1e-5)
+    }
+
+    @Test func poolsAgreeWithPyTorch() throws {
+        let kinds: [(String, LayerProbe.Kind)] = [
+            ("maximum", .maxPool(window: 3, padding: .symmetric)), ("mean", .averagePool(window: 3, stride: 2)),
+            ("global", .averagePool()),
+        ]
+        for (name, kind) in kinds {
+            let g = try #require(golden("pools")[name])
+            let layer = try LayerProbe(kind, input: Shape(height: 6, width: 7, channels: 3), maxBatch: 2)
+            #expect(distance(layer.forward(g.floats("x")), g.floats("y")) < 1e-6, "\(name)")
+            #expect(distance(layer.backward(g.floats("dy")).input, g.floats("dx")) < 1e-6, "\(name)")
+        }
+    }
+
+    /// With the statistics frozen, training computes as inference does, and changes neither of them.
+    @Test(arguments: [1, 2]) func frozenBatchNormAgreesWithPyTorch(threads: Int) throws {
+        let g = try golden("frozennorm")
+        let layer = try LayerProbe(
+            .batchNorm(activation: .relu6), input: Shape(height: 4, width: 2, channels: 5), maxBatch: 3,
+            threads: threads)
+        for name in layer.names { layer[name] = g.floats(name) }
+        layer.freezesStatistics = true
+        #expect(distance(layer.forward(g.floats("x")), g.floats("y")) < 1e-5)
+        #expect(layer.forward(g.floats("x")) == layer.forward(g.floats("x"), training: false))
+        let gradients = layer.backward(g.floats("dy"))
+        #expect(distance(gradients.input, g.floats("dx")) < 1e-5)
+        #expect(distance(gradients.parameters["scale"]!, g.floats("dscale")) < 1e-5)
+        #expect(distance(gradients.parameters["shift"]!, g.floats("dshift")) < 1e-5)
+        #expect(layer["mean"] == g.floats("mean") && layer["variance"] == g.floats("variance"))
+    }
+
+    @Test(arguments: ["silu", "gelu", "relu6", "hard-swish"])
+    func activationsAgreeWithPyTorch(_ name: String) throws {
         let g = try golden(name)
         let layer = try LayerProbe(
-            .activation(name == "silu" ? .silu : .gelu), input: Shape(height: 1, width: 1, channels: 41), maxBatch: 1)
+            .activation(try #require(Activation(rawValue: name))), input: Shape(height: 1, width: 1, channels: 41),
+            maxBatch: 1)
         #expect(distance(layer.forward(g.floats("x")), g.floats("y")) < 1e-6)
         #expect(distance(layer.backward(g.floats("dy")).input, g.floats("dx")) < 1e-6)
     }

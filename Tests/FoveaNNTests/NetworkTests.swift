@@ -70,8 +70,10 @@ import Testing
         }
     }
 
-    /// The seed's other networks, and Page's, with SGD.
-    @Test(arguments: ["depthwise", "resnet", "resnet9"]) func agreesWithPyTorch(_ name: String) throws {
+    /// The seed's other networks, Page's, and those for photographs, with SGD.
+    @Test(arguments: ["depthwise", "resnet", "resnet9", "resnet18", "efficientnet-lite0"]) func agreesWithPyTorch(
+        _ name: String
+    ) throws {
         let narrow = JSONValue.array([.int(4), .int(6)])
         let settings: [String: [String: JSONValue]] = [
             "depthwise": [
@@ -83,9 +85,18 @@ import Testing
                 "dropBlock": .object(["keep": .int(1), "fall": .int(0)]),
             ],
             "resnet9": ["channels": .array([.int(4), .int(5), .int(6), .int(7)])],
+            "resnet18": ["stem": .int(4), "channels": narrow, "blocks": .array([.int(1), .int(2)])],
+            "efficientnet-lite0": [
+                "stem": .int(4), "head": .int(12), "channels": .array([.int(4), .int(6), .int(8)]),
+                "blocks": .array([.int(1), .int(2), .int(1)]), "kernels": .array([.int(3), .int(5), .int(3)]),
+                "strides": .array([.int(1), .int(2), .int(2)]), "expansions": .array([.int(1), .int(2), .int(3)]),
+                "keep": .int(1),
+            ],
         ]
         try compare(
-            name, settings: settings[name]!, side: ["depthwise": 8, "resnet": 7, "resnet9": 32][name]!, steps: 2,
+            name, settings: settings[name]!,
+            side: ["depthwise": 8, "resnet": 7, "resnet9": 32, "resnet18": 18, "efficientnet-lite0": 18][name]!,
+            steps: 2,
             smoothing: 0.1, threads: 2, tolerances: (2e-4, 1e-3)
         ) { network, _ in
             let sgd = SGD(network, learningRate: 0.02, momentum: 0.9, weightDecay: 0.01)

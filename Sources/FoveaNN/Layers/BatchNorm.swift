@@ -90,7 +90,13 @@ final class BatchNorm: Layer {
         let tensors = memory!.tensors
         let (scale, shift, mean, inverse) = (own(0), own(1), own(2), own(3))
         let (pixels, size, c) = (input.pixels, input.count, Int32(channels))
-        if pass.training {
+        if pass.training && pass.freezesStatistics {
+            _ = fold()
+            for c in 0..<channels {
+                mean[c] = tensors[0][c]
+                inverse[c] = Float(1 / (Double(tensors[1][c]) + epsilon).squareRoot())
+            }
+        } else if pass.training {
             let rows = Double(count * pixels)
             let sums = reduce(count: count, pass) { images, sum, squares in
                 ck_moments(x + images.lowerBound * size, images.count * pixels, c, sum, squares)
@@ -123,7 +129,7 @@ final class BatchNorm: Layer {
         }
     }
 
-    /// With x̂ = (x−μ)/σ over m rows: dx = γ/σ · (dy − mean(dy) − x̂·mean(dy·x̂)).
+    /// With x̂ = (x−μ)/σ over m rows: dx = γ/σ · (dy − mean(dy) − x̂·mean(dy·x̂)); with frozen statistics γ/σ · dy.
     func backward(_ x: Floats, _ dy: Floats, _ dx: Floats?, count: Int, _ pass: Pass) {
         let (mean, inverse, a, b, d) = (own(2), own(3), own(4), own(5), own(6))
         let norm = ck_norm(
@@ -144,6 +150,10 @@ final class BatchNorm: Layer {
                 gamma = Double(memory!.tensors[2][c])
                 memory!.gradients[2]?[c] = Float(product * inverse)
                 memory!.gradients[3]?[c] = Float(sum)
+            }
+            if pass.freezesStatistics {
+                (a[c], b[c], d[c]) = (Float(gamma * inverse), 0, 0)
+                continue
             }
             let slope = -gamma * inverse * inverse * inverse * product / rows
             a[c] = Float(gamma * inverse)

@@ -115,6 +115,8 @@ struct LayerMemory {
 struct Pass {
     /// Statistics of the batch, dropout and so on; false in evaluation, also on a network built for training.
     var training: Bool
+    /// In training too batch norm takes its running statistics, and leaves them as they are.
+    var freezesStatistics = false
     let pool: ThreadPool
     /// One scratch buffer per thread.
     let scratch: [Floats]

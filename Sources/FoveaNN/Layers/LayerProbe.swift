@@ -20,6 +20,9 @@ package final class LayerProbe {
     private let dy: Floats
     private let dx: Floats
 
+    /// As `Network.freezesStatistics`.
+    package var freezesStatistics = false
+
     package var output: Shape { layer.output }
     /// Names of the layer's tensors, without the layer's own.
     package var names: [String] { layer.tensors.map { String($0.name.dropFirst(layer.name.count + 1)) } }
@@ -64,7 +67,9 @@ package final class LayerProbe {
     }
 
     private func pass(_ training: Bool, step: Int, seed: UInt64) -> Pass {
-        Pass(training: training, pool: pool, scratch: scratch, partial: partial, step: step, seed: seed)
+        Pass(
+            training: training, freezesStatistics: freezesStatistics, pool: pool, scratch: scratch, partial: partial,
+            step: step, seed: seed)
     }
 
     package func forward(_ values: [Float], training: Bool = true, step: Int = 1_000_000, seed: UInt64 = 1) -> [Float] {

@@ -42,6 +42,10 @@ package final class Network: @unchecked Sendable {
     /// Divides the logits before they become probabilities.
     package var temperature: Float = 1
 
+    /// Training leaves the running statistics of all batch norms as they are, and normalises with them: for fine-tuning,
+    /// where batches say less about the images than what was learnt before. Scale and shift go on learning.
+    package var freezesStatistics = false
+
     /// Set it to be told how long each layer takes.
     package var clock: LayerClock?
 
@@ -273,7 +277,8 @@ package final class Network: @unchecked Sendable {
 
     private func pass(training: Bool, step: Int = 0, epoch: Int = 0, seed: UInt64 = 0) -> Pass {
         Pass(
-            training: training, pool: pool, scratch: scratch, partial: partial, step: step, epoch: epoch, seed: seed,
+            training: training, freezesStatistics: freezesStatistics, pool: pool, scratch: scratch, partial: partial,
+            step: step, epoch: epoch, seed: seed,
             clock: clock)
     }
 

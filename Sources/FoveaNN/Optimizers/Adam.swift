@@ -18,14 +18,17 @@ package final class Adam: Optimizer {
     private let arena = Arena()
     private let network: Network
     private let gradientNorm: GradientNorm
-    private let runs: [(range: Range<Int>, decays: Bool)]
+    private let runs: [ParameterRun]
 
     /// The mean and the variance.
     package var memory: UnsafeMutableBufferPointer<Float> {
         UnsafeMutableBufferPointer(start: mean, count: arena.count)
     }
 
-    package init(_ network: Network, learningRate: Double = 1e-3, weightDecay: Double = 0, clip: Double? = nil) {
+    package init(
+        _ network: Network, learningRate: Double = 1e-3, weightDecay: Double = 0, clip: Double? = nil,
+        rateFactor: RateFactor = { _ in 1 }
+    ) {
         self.network = network
         self.learningRate = learningRate
         self.weightDecay = weightDecay
@@ -34,7 +37,7 @@ package final class Adam: Optimizer {
         let (m, v) = (arena.reserve(network.parameterFloats), arena.reserve(network.parameterFloats))
         arena.allocate()
         (mean, variance) = (arena[m], arena[v])
-        runs = network.decayRuns
+        runs = network.parameterRuns(rateFactor)
     }
 
     package func norm() -> Double { gradientNorm.value() }
@@ -49,7 +52,8 @@ package final class Adam: Optimizer {
             network.adamStep(
                 run.range, mean: mean, variance: variance,
                 Self.settings(
-                    step: steps, learningRate: learningRate, decay: run.decays ? weightDecay : 0, scale: scale))
+                    step: steps, learningRate: learningRate * run.factor, decay: run.decays ? weightDecay : 0,
+                    scale: scale))
         }
         network.parametersChanged()
     }

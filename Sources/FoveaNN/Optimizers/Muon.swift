@@ -49,18 +49,24 @@ package final class Muon: Optimizer {
         var rows = 0
         var columns = 0
         var decays = false
+        /// On the learning rate.
+        var factor = 1.0
     }
 
-    package init(_ network: Network, learningRate: Double, momentum: Double, rest: Rest) {
+    package init(
+        _ network: Network, learningRate: Double, momentum: Double, rest: Rest, rateFactor: RateFactor = { _ in 1 }
+    ) {
         self.network = network
         (self.learningRate, self.momentum, self.rest) = (learningRate, momentum, rest)
         var (filters, others): ([Part], [Part]) = ([], [])
         for (tensor, range) in network.parameters {
             if tensor.shape.count == 4 {
                 let columns = tensor.shape[3]
-                filters.append(Part(range: range, rows: range.count / columns, columns: columns))
+                filters.append(
+                    Part(
+                        range: range, rows: range.count / columns, columns: columns, factor: rateFactor(tensor.name)))
             } else {
-                others.append(Part(range: range, decays: tensor.shape.count == 2))
+                others.append(Part(range: range, decays: tensor.shape.count == 2, factor: rateFactor(tensor.name)))
             }
         }
         (self.filters, self.others) = (filters, others)
@@ -81,7 +87,7 @@ package final class Muon: Optimizer {
         case .nesterov(let rate, let momentum, let decay):
             for part in others {
                 network.descend(
-                    part.range, buffer: buffer, rate: rate * factor, momentum: momentum,
+                    part.range, buffer: buffer, rate: rate * factor * part.factor, momentum: momentum,
                     decay: part.decays ? decay : 0)
             }
         case .adam(let rate, let decay):
@@ -89,10 +95,12 @@ package final class Muon: Optimizer {
             for part in others {
                 network.adamStep(
                     part.range, mean: buffer, variance: variance,
-                    Adam.settings(step: steps, learningRate: rate * factor, decay: part.decays ? decay : 0))
+                    Adam.settings(
+                        step: steps, learningRate: rate * factor * part.factor, decay: part.decays ? decay : 0))
             }
         }
-        for part in filters { turn(part, rate: learningRate * factor) }
+        // What has no rate keeps its norm as well.
+        for part in filters where part.factor > 0 { turn(part, rate: learningRate * factor * part.factor) }
         network.parametersChanged()
     }
 
