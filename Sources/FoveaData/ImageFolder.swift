@@ -59,7 +59,7 @@ private struct Reader {
             guard let label = String(validating: FilePath(root: nil, components: one.name).bytes, as: UTF8.self) else {
                 throw DataError(.invalid, "\(folder.escaped): a label must be UTF-8")
             }
-            if let problem = Labels.problem(label) {
+            if let problem = Labels.problem(label, isNew: true) {
                 throw DataError(.invalid, "\(folder.escaped): as a label '\(label)' \(problem)")
             }
             var found = LabelledImages(height: options.size, width: options.size)
@@ -86,7 +86,7 @@ private struct Reader {
             throw DataError(
                 .foreign, "\(path.escaped): not one image in a folder per class (\(refused.count) refused\(first))")
         }
-        try LabelRules.check(labels)
+        try LabelRules.check(labels, areNew: true)
         let empty = LabelledImages(height: options.size, width: options.size)
         var splits: [String: LabelledImages] = [:]
         for (split, classes) in images {
