@@ -49,7 +49,7 @@ package.targets += [
     .target(name: "FoveaExchange", dependencies: ["FoveaSystem", "FoveaModels", "CArchive"]),
     .target(name: "FoveaPipeline", dependencies: ["CFoveaPlugin", "FoveaSystem", "FoveaModels"]),
     .target(name: "FoveaWorker", dependencies: ["FoveaPipeline", "FoveaImage"]),
-    .target(name: "FoveaControl", dependencies: ["FoveaSystem", "CHTTP", yams]),
+    .target(name: "FoveaControl", dependencies: ["FoveaSystem", "FoveaModels", "CHTTP", yams]),
     .target(name: "FoveaHistory", dependencies: ["FoveaControl", grdb, logging]),
     .target(name: "FoveaRetraining", dependencies: ["FoveaControl", "FoveaHistory", "FoveaData", "FoveaPipeline"]),
     .target(
@@ -149,7 +149,7 @@ tests("FoveaModelsTests", ["FoveaModels", "FoveaTestKit"])
 tests("FoveaExchangeTests", ["FoveaExchange", "FoveaTestKit"])
 tests("FoveaPipelineTests", ["FoveaPipeline", "FoveaWorker", "FoveaTestKit"])
 tests("FoveaControlTests", ["FoveaControl", "FoveaCLI", "FoveaTestKit"])
-tests("FoveaHistoryTests", ["FoveaHistory", "FoveaTestKit"])
+tests("FoveaHistoryTests", ["FoveaHistory", "FoveaTestKit", grdb])
 tests("FoveaRetrainingTests", ["FoveaRetraining", "FoveaTestKit"])
 tests("FoveaDaemonTests", ["FoveaDaemon", "FoveaTestKit"])
 tests("PluginABITests", ["FoveaPipeline", "FoveaTestKit"])

@@ -20,7 +20,7 @@ extension Dataset {
     /// - Throws: `.exists` where one is there and `replacing` is false.
     @discardableResult
     package func save(in folder: FilePath, replacing: Bool = false) throws(DataError) -> FilePath {
-        try LabelRules.check(info.labels)
+        try LabelRules.check(info.labels, areNew: true)
         let (target, there) = try Self.place(of: info.name, in: folder, replacing: replacing)
         let temporary = folder.appending(".\(info.name).\(getpid()).tmp")
         do throws(SystemError) {

@@ -105,7 +105,7 @@ private struct Reader {
             throw DataError(
                 .foreign, "\(path.escaped): not one image in a folder per class (\(refused.count) refused\(first))")
         }
-        try LabelRules.check(labels)
+        try LabelRules.check(labels, areNew: true)
         let info = DatasetInfo(
             name: options.name ?? ImageFolder.suggestedName(path), labels: labels, source: path.escaped)
         let set = PictureSet(info: info, splits: divided(entries, labels), limits: options.limits)

@@ -14,7 +14,10 @@ import SystemPackage
 struct EvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evaluate", abstract: "Measures a model on labelled images, through the whole chain.",
-        discussion: "top1, top5, superclass and errorsInSuperclass are fractions from 0 to 1.")
+        discussion: """
+            top1, top5, superclass and errorsInSuperclass are fractions from 0 to 1. They count all images. `filed` counts where \
+            the images would go by `confidence` and `unknown` of the configuration.
+            """)
 
     @Argument(help: "NAME, NAME@VERSION, or a model's folder (with a / in it).")
     var model: String
@@ -86,7 +89,9 @@ struct EvaluateCommand: ParsableCommand {
             outcomes, labels: labels, superclassOf: verified.configuration.superclassOf,
             superclasses: verified.configuration.superclasses)
         if let scores {
-            let lines = zip(data.names, outcomes).map { $1.line(image: $0, labels: labels) }
+            let lines = zip(data.names, outcomes).map {
+                $1.line(image: $0, labels: labels, thresholds: configuration.thresholds)
+            }
             try Files.writeAnswer(FilePath(scores), lines.joined().utf8)
         }
         if let confusion {
@@ -96,8 +101,9 @@ struct EvaluateCommand: ParsableCommand {
         let report = Report(
             model: .init(
                 name: verified.configuration.name, version: verified.configuration.version, sha256: verified.sha256),
-            data: self.data, split: part, tta: measured.tta, score: score, blur: blurred, seconds: seconds,
-            threads: threads, batch: batch,
+            data: self.data, split: part, tta: measured.tta, score: score,
+            filed: Filing(outcomes, labels: labels, thresholds: configuration.thresholds), blur: blurred,
+            seconds: seconds, threads: threads, batch: batch,
             refused: data.refused.count)
         Console.text(common.json ? report.json : report.text)
     }
@@ -147,6 +153,7 @@ private struct Report: Encodable {
     let split: String
     let tta: TestTimeAugmentation
     let score: Score
+    let filed: Filing
     let blur: BlurScore?
     let seconds: Double
     let threads: Int
@@ -154,7 +161,7 @@ private struct Report: Encodable {
     let refused: Int
 
     private enum Key: String, CodingKey {
-        case schema, model, data, split, tta, blur, seconds, imagesPerSecond, threads, batch, refused
+        case schema, model, data, split, tta, filed, blur, seconds, imagesPerSecond, threads, batch, refused
     }
 
     var imagesPerSecond: Double { Double(score.images) / max(seconds, 1e-9) }
@@ -167,6 +174,7 @@ private struct Report: Encodable {
         try container.encode(data, forKey: .data)
         try container.encode(split, forKey: .split)
         try container.encode(tta, forKey: .tta)
+        try container.encode(filed, forKey: .filed)
         try container.encodeIfPresent(blur, forKey: .blur)
         try container.encode(seconds, forKey: .seconds)
         try container.encode(imagesPerSecond, forKey: .imagesPerSecond)
@@ -207,6 +215,7 @@ private struct Report: Encodable {
             }
         }
         lines.append("calibration \(Figures.percent(score.calibrationError, decimals: 2)) expected error")
+        if let line = filed.line { lines.append(line) }
         if tta != .none { lines.append("views       \(tta.views) of each image (\(tta.rawValue))") }
         lines.append("speed       \(Figures.grouped(Int(imagesPerSecond))) images/s on \(threads) threads")
         let ordered = Self.ordered(score.classes)

@@ -16,7 +16,7 @@ extension TrainCommand {
         console.noteLeftOut(source.refused)
 
         do {
-            try Labels.check(dataset.info.labels)
+            try Labels.check(dataset.info.labels, areNew: true)
         } catch {
             throw Failure.data("\(data): labels: \(error)")
         }

@@ -91,10 +91,18 @@ package final class Evaluator {
                         results.withLock { $0.failure = failure }
                         break
                     }
+                    let unknownness = chain.unknownness
+                    if let place = unknownness?.firstIndex(where: { unknownnessFault($0) != nil }) {
+                        let fault = unknownnessFault(unknownness![place])!
+                        let failure = Failure.data("the model gave \(fault) for \(data.names[first + place])")
+                        results.withLock { $0.failure = failure }
+                        break
+                    }
                     let outcomes = (0..<images).map { row in
                         Outcome(
                             label: data.labels[first + row],
-                            scores: UnsafeBufferPointer(start: chain.scores.pointer + row * classes, count: classes))
+                            scores: UnsafeBufferPointer(start: chain.scores.pointer + row * classes, count: classes),
+                            unknownness: unknownness?[row])
                     }
                     results.withLock { $0.outcomes.append((first, outcomes)) }
                     let total = done.add(images, ordering: .relaxed).newValue
