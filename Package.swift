@@ -46,7 +46,8 @@ package.targets += [
     .target(name: "FoveaNN", dependencies: ["CKernels", "FoveaSystem", systemPackage]),
     .target(name: "FoveaModels", dependencies: ["FoveaSystem"]),
     .target(name: "FoveaData", dependencies: ["FoveaSystem", "FoveaImage", "FoveaModels", "CArchive", "CHTTP"]),
-    .target(name: "FoveaExchange", dependencies: ["FoveaSystem", "FoveaModels", "CArchive"]),
+    .target(name: "FoveaTorch"),
+    .target(name: "FoveaExchange", dependencies: ["FoveaSystem", "FoveaModels", "FoveaTorch", "CArchive"]),
     .target(name: "FoveaPipeline", dependencies: ["CFoveaPlugin", "FoveaSystem", "FoveaModels"]),
     .target(name: "FoveaWorker", dependencies: ["FoveaPipeline", "FoveaImage"]),
     .target(name: "FoveaControl", dependencies: ["FoveaSystem", "CHTTP", yams]),
@@ -139,6 +140,7 @@ tests(
     "FoveaDataTests", ["FoveaData", "FoveaTestKit", "CAllocations"], exclude: ["make_blur_golden.py"],
     resources: [.copy("Golden")])
 tests("FoveaModelsTests", ["FoveaModels", "FoveaTestKit"])
+tests("FoveaTorchTests", ["FoveaTorch"], exclude: ["make_golden.py"], resources: [.copy("Golden")])
 tests("FoveaExchangeTests", ["FoveaExchange", "FoveaTestKit"])
 tests("FoveaPipelineTests", ["FoveaPipeline", "FoveaWorker", "FoveaTestKit"])
 tests("FoveaControlTests", ["FoveaControl", "FoveaTestKit"])
