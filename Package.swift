@@ -54,6 +54,16 @@ package.targets += [
     .target(name: "FoveaHistory", dependencies: ["FoveaControl", grdb, logging]),
     .target(name: "FoveaRetraining", dependencies: ["FoveaControl", "FoveaHistory", "FoveaData", "FoveaPipeline"]),
     .target(
+        name: "FoveaCLI",
+        dependencies: ["FoveaSystem", "FoveaModels", "FoveaData", "FoveaPipeline", "FoveaControl", systemPackage]),
+    .target(
+        name: "FoveaTraining",
+        dependencies: [
+            "CLinux", "FoveaSystem", "FoveaImage", "FoveaNN", "FoveaModels", "FoveaData", "FoveaPipeline",
+            "FoveaControl", "FoveaHistory", "FoveaRetraining", "FoveaCLI", systemPackage,
+        ]),
+    .target(name: "FoveaReport", dependencies: ["FoveaTraining"]),
+    .target(
         name: "FoveaDaemon",
         dependencies: ["FoveaControl", "FoveaHistory", "FoveaPipeline", "CInotifyTools", "CHTTP", logging]),
 ]
@@ -64,14 +74,9 @@ package.targets += [
     .executableTarget(name: "fovead", dependencies: ["FoveaDaemon", argumentParser]),
     .executableTarget(name: "fovea-worker", dependencies: ["FoveaWorker"]),
     .executableTarget(
-        name: "fovea-train",
-        dependencies: [
-            "CLinux", "FoveaImage", "FoveaNN", "FoveaData", "FoveaModels", "FoveaExchange", "FoveaPipeline",
-            "FoveaControl", "FoveaRetraining", argumentParser,
-        ]),
+        name: "fovea-train", dependencies: ["FoveaTraining", "FoveaReport", "FoveaExchange", argumentParser]),
     .executableTarget(
-        name: "foveactl",
-        dependencies: ["FoveaControl", "FoveaData", "FoveaExchange", "FoveaPipeline", argumentParser]),
+        name: "foveactl", dependencies: ["FoveaCLI", "FoveaExchange", argumentParser]),
 ]
 
 // Measures and tortures all of the above; not installed. Here and not in a package of its own, because what it measures
@@ -143,13 +148,13 @@ tests("FoveaModelsTests", ["FoveaModels", "FoveaTestKit"])
 tests("FoveaTorchTests", ["FoveaTorch"], exclude: ["make_golden.py"], resources: [.copy("Golden")])
 tests("FoveaExchangeTests", ["FoveaExchange", "FoveaTestKit"])
 tests("FoveaPipelineTests", ["FoveaPipeline", "FoveaWorker", "FoveaTestKit"])
-tests("FoveaControlTests", ["FoveaControl", "FoveaTestKit"])
+tests("FoveaControlTests", ["FoveaControl", "FoveaCLI", "FoveaTestKit"])
 tests("FoveaHistoryTests", ["FoveaHistory", "FoveaTestKit"])
 tests("FoveaRetrainingTests", ["FoveaRetraining", "FoveaTestKit"])
 tests("FoveaDaemonTests", ["FoveaDaemon", "FoveaTestKit"])
 tests("PluginABITests", ["FoveaPipeline", "FoveaTestKit"])
-tests(
-    "TrainingReportTests", ["fovea-train", "FoveaControl", "FoveaData", "FoveaModels", "FoveaNN", "FoveaTestKit"])
+tests("FoveaTrainingTests", ["FoveaTraining", "FoveaTestKit"])
+tests("FoveaReportTests", ["FoveaReport", "FoveaTestKit"])
 tests("EndToEndTests", ["FoveaControl", "FoveaData", "FoveaModels", "FoveaPipeline", "FoveaTestKit"])
 
 // MARK: - Settings, the same for every Swift target

@@ -201,25 +201,6 @@ package enum ControlError: Error, Sendable, CustomStringConvertible {
 
     /// The daemon has understood, and says no.
     package var isRefusal: Bool { if case .refused = self { true } else { false } }
-
-    /// By sysexits.h: 69 nobody there, 77 permission, 75 try again, 65 the data is at fault.
-    package var exitCode: Int32 {
-        switch self {
-        case .unreachable: 69
-        case .lost: 75
-        case .denied: 77
-        case .timedOut: 75
-        case .refused(let status, _):
-            switch status {
-            case 400, 409, 413, 415, 422: 65
-            case 403: 77
-            case 404: 66
-            case 429, 503, 504: 75
-            default: 70
-            }
-        case .broken: 70
-        }
-    }
 }
 
 extension Duration {

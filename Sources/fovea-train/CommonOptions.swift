@@ -1,8 +1,10 @@
 import ArgumentParser
+import FoveaCLI
 import FoveaControl
 import FoveaModels
 import FoveaPipeline
 import FoveaSystem
+import FoveaTraining
 import Glibc
 import SystemPackage
 
@@ -36,9 +38,6 @@ struct CommonOptions: ParsableArguments {
         guard (0...1024).contains(threads) else { throw ValidationError("--threads must be from 0 to 1024.") }
     }
 
-    /// As many as there are processors where none, or 0, are asked for.
-    static func threads(_ asked: Int?) -> Int { asked.flatMap { $0 == 0 ? nil : $0 } ?? processorCount() }
-
     /// The configuration with the options applied.
     func load() throws -> Configuration {
         let named = config.map { FilePath($0) }
@@ -53,30 +52,4 @@ struct CommonOptions: ParsableArguments {
         }
         return configuration
     }
-}
-
-extension Configuration {
-    /// The model store; `output` takes the place of the folder for new models.
-    func store(output: String? = nil) -> ModelStore {
-        ModelStore(bundled: models, trained: output.map { FilePath($0) } ?? trainedModels)
-    }
-
-    /// A model by NAME, NAME@VERSION or the path of its folder, which has a `/` in it; verified.
-    func model(_ name: String) throws -> VerifiedModel {
-        let folder = name.contains("/") ? FilePath(name) : try store().resolve(name).folder
-        guard try Files.statusIfPresent(folder, followingLinks: true)?.isDirectory == true else {
-            throw Failure.noInput(
-                "\(folder.escaped): there is no such folder. Name a model's folder, or NAME or NAME@VERSION from "
-                    + "`foveactl model list`.")
-        }
-        return try ModelFolder.verify(folder)
-    }
-
-    var pluginSearch: PluginSearch { PluginSearch(plugins) }
-
-    /// What `tta` says; nil leaves it to each model.
-    var averaging: TestTimeAugmentation? { tta.flatMap(TestTimeAugmentation.init(rawValue:)) }
-
-    /// A model as it would serve here.
-    func served(_ model: ModelConfiguration) -> ModelConfiguration { averaging.map(model.averaging) ?? model }
 }

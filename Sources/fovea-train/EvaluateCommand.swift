@@ -1,11 +1,13 @@
 import ArgumentParser
 import FoundationEssentials
+import FoveaCLI
 import FoveaControl
 import FoveaData
 import FoveaExchange
 import FoveaModels
 import FoveaNN
 import FoveaSystem
+import FoveaTraining
 import Glibc
 import SystemPackage
 
@@ -62,7 +64,7 @@ struct EvaluateCommand: ParsableCommand {
         }
     }
 
-    func run() throws { try Failure.reporting("evaluate", evaluate) }
+    func run() throws { try Program.reporting("evaluate", evaluate) }
 
     private func evaluate() throws {
         let console = Console(quiet: common.quiet)
@@ -73,7 +75,7 @@ struct EvaluateCommand: ParsableCommand {
         let (data, part) = try load(configuration, verified.configuration)
         console.noteLeftOut(data.refused)
 
-        let threads = CommonOptions.threads(threads)
+        let threads = threadCount(threads)
         let measured = tta.map { verified.configuration.averaging($0) } ?? verified.configuration
         let evaluator = Evaluator(
             configuration: measured, folder: verified.folder, search: configuration.pluginSearch,
@@ -97,7 +99,7 @@ struct EvaluateCommand: ParsableCommand {
             data: self.data, split: part, tta: measured.tta, score: score, blur: blurred, seconds: seconds,
             threads: threads, batch: batch,
             refused: data.refused.count)
-        Console.write(common.json ? report.json : report.text, to: STDOUT_FILENO)
+        Console.text(common.json ? report.json : report.text)
     }
 
     /// The images and the part of the data that they are: `all` for a folder per class that is not divided.
@@ -218,8 +220,3 @@ private struct Report: Encodable {
 }
 
 extension TestTimeAugmentation: ExpressibleByArgument {}
-
-extension TestTimeAugmentation {
-    /// As the engine computes them.
-    var copies: [AveragedNetwork.View] { AveragedNetwork.View.named(rawValue) ?? [.init()] }
-}

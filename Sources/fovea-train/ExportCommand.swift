@@ -1,10 +1,12 @@
 import ArgumentParser
+import FoveaCLI
 import FoveaControl
 import FoveaExchange
 import FoveaModels
 import FoveaNN
 import FoveaPipeline
 import FoveaSystem
+import FoveaTraining
 import SystemPackage
 
 struct ExportCommand: ParsableCommand {
@@ -23,7 +25,7 @@ struct ExportCommand: ParsableCommand {
 
     @OptionGroup var common: CommonOptions
 
-    func run() throws { try Failure.reporting("export", export) }
+    func run() throws { try Program.reporting("export", export) }
 
     private func export() throws {
         let configuration = try common.load()
@@ -33,9 +35,9 @@ struct ExportCommand: ParsableCommand {
         try NewPath.write(FilePath(output), onnx.encode())
         if common.json {
             let report = ExportReport(model, format: "onnx", output: FilePath(output))
-            return Console.write(String(decoding: JSONText.pretty(report), as: UTF8.self), to: 1)
+            return Console.data(JSONText.pretty(report))
         }
-        Console.write(FilePath(output).escaped + "\n", to: 1)
+        Console.line(FilePath(output).escaped)
     }
 
     /// The plugins themselves have the last word on whether the chain is as its parameters read: the golden set goes through

@@ -2,6 +2,9 @@
 // `foveactl train`, `foveactl evaluate` and `foveactl model export --format onnx` run it.
 
 import ArgumentParser
+import FoveaCLI
+import FoveaReport
+import FoveaTraining
 
 @main
 struct Program: ParsableCommand {
@@ -13,4 +16,22 @@ struct Program: ParsableCommand {
         subcommands: [
             TrainCommand.self, EvaluateCommand.self, RetrainCommand.self, CompareCommand.self, ExportCommand.self,
         ])
+
+    /// Runs a verb; its error goes to standard error and becomes the exit code.
+    static func reporting(_ verb: String, _ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as ExitCode {
+            throw error
+        } catch {
+            let failure = Failure(error)
+            Console.message("\(name) \(verb): \(failure.message)")
+            throw ExitCode(failure.status.rawValue)
+        }
+    }
+
+    /// What every training leaves for people beside its model.
+    static func report(_ record: TrainingRecord, note: (String) -> Void) throws -> [String: [UInt8]] {
+        try record.reportFiles(note: note)
+    }
 }

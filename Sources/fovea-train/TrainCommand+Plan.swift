@@ -1,9 +1,11 @@
+import FoveaCLI
 import FoveaControl
 import FoveaData
 import FoveaModels
 import FoveaNN
 import FoveaRetraining
 import FoveaSystem
+import FoveaTraining
 import SystemPackage
 
 extension TrainCommand {
@@ -50,7 +52,7 @@ extension TrainCommand {
         if test, dataset.splits["test"]?.count ?? 0 == 0 {
             throw Failure.data("\(data): --test: there are no test images")
         }
-        return TrainingPlan(
+        var plan = TrainingPlan(
             name: name, description: description ?? "\(architecture) trained on \(dataset.info.name)",
             data: dataset, train: division.train, development: division.development,
             network: NetworkDefinition(
@@ -59,25 +61,30 @@ extension TrainCommand {
                 classes: dataset.info.labels.count, settings: try networkSettings(),
                 superclassOf: answersBySuperclass ? dataset.info.superclassOf : nil),
             chain: (chosen?.chain ?? .sharpened).stages.filter { !noSharpen || $0.plugin != "sharpen" },
-            settings: chosenSettings,
-            budget: try budgetSeconds.map { .init(seconds: $0, settings: settings) },
-            target: target.map { $0 / 100 }, weights: try storedType(), averaging: tta, temperature: temperature,
-            measuresTest: test, checkpoint: checkpoint, checkpointEvery: try checkpointSeconds,
-            resumes: resume.map { FilePath($0) }, goOn: Self.goOn(checkpoint),
-            provenance: [
-                "sets": .array([
-                    try TrainedSet(
-                        name: dataset.info.name, sha256: try dataset.images("train").sha256, perClass: development,
-                        isLearntWhole: division.development.isEmpty
-                    ).json
-                ])
-            ],
-            files: {
-                var digests = ImageDigests()
-                digests.learn(try dataset.images("train"), division.train)
-                digests.holdBack(try dataset.images("train"), division.development)
-                return digests.files
-            })
+            settings: chosenSettings, checkpoint: checkpoint, goOn: Self.goOn(checkpoint))
+        plan.budget = try budgetSeconds.map { .init(seconds: $0, settings: settings) }
+        plan.target = target.map { $0 / 100 }
+        plan.weights = try storedType()
+        plan.averaging = tta
+        plan.temperature = temperature
+        plan.measuresTest = test
+        plan.checkpointEvery = try checkpointSeconds
+        plan.resumes = resume.map { FilePath($0) }
+        plan.provenance = [
+            "sets": .array([
+                try TrainedSet(
+                    name: dataset.info.name, sha256: try dataset.images("train").sha256, perClass: development,
+                    isLearntWhole: division.development.isEmpty
+                ).json
+            ])
+        ]
+        plan.files = {
+            var digests = ImageDigests()
+            digests.learn(try dataset.images("train"), division.train)
+            digests.holdBack(try dataset.images("train"), division.development)
+            return digests.files
+        }
+        return plan
     }
 
     /// Leaves out what images of this size cannot have.
@@ -105,10 +112,10 @@ extension TrainCommand {
             } else if argument == "--resume" {
                 skipping = true
             } else if !argument.hasPrefix("--resume=") {
-                words.append(quoted(argument))
+                words.append(shellQuoted(argument))
             }
         }
-        return "to go on: foveactl \(words.joined(separator: " ")) --resume \(quoted(checkpoint.string))"
+        return "to go on: foveactl \(words.joined(separator: " ")) --resume \(shellQuoted(checkpoint.string))"
     }
 
     /// What the new model is, for a person or as JSON.
@@ -122,7 +129,7 @@ extension TrainCommand {
                 "folder": .string(model.folder.escaped), "metrics": metrics,
                 "training": verified.configuration.training ?? .null,
             ])
-            Console.write(String(decoding: JSONText.pretty(result), as: UTF8.self), to: 1)
+            Console.data(JSONText.pretty(result))
             return
         }
         var lines = ["\(model.identifier) in \(model.folder.escaped)"]
@@ -137,19 +144,6 @@ extension TrainCommand {
             lines.append("temperature: \(Units.decimals(temperature, 3))")
         }
         lines.append("to let it serve: foveactl model swap \(model.identifier)")
-        Console.write(lines.joined(separator: "\n") + "\n", to: 1)
+        Console.line(lines.joined(separator: "\n"))
     }
-}
-
-/// An argument as a shell needs it.
-func quoted(_ text: String) -> String {
-    let isPlain = text.utf8.allSatisfy {
-        switch $0 {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"):
-            true
-        default: "-_./=,:@+%".utf8.contains($0)
-        }
-    }
-    return isPlain && !text.isEmpty ? text : "'" + text.replacing("'", with: "'\\''") + "'"
 }

@@ -1,8 +1,10 @@
 import ArgumentParser
+import FoveaCLI
 import FoveaControl
 import FoveaModels
 import FoveaNN
 import FoveaSystem
+import FoveaTraining
 
 struct TrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -227,12 +229,13 @@ struct TrainCommand: ParsableCommand {
 
     func run() throws {
         Interruption.install()
-        try Failure.reporting("train") {
+        try Program.reporting("train") {
             let console = Console(quiet: common.quiet)
             let configuration = try common.load()
             let plan = try plan(configuration, console)
             var training = TrainingRun(
-                plan, configuration: configuration, store: configuration.store(output: output), console: console)
+                plan, configuration: configuration, store: configuration.store(output: output), console: console,
+                report: Program.report)
             try report(try training.run())
         }
     }
@@ -307,7 +310,7 @@ struct TrainCommand: ParsableCommand {
             settings.averaging = value
         }
         settings.seed = seed
-        settings.threads = CommonOptions.threads(threads)
+        settings.threads = threadCount(threads)
         settings.patience = patience ?? settings.patience
         if let augment { settings.augmentation = try Self.augmentation(augment) }
         if let sizes { settings.sizes = try Self.sizes(sizes) }

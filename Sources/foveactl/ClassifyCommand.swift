@@ -1,5 +1,6 @@
 import ArgumentParser
 import FoundationEssentials
+import FoveaCLI
 import FoveaControl
 import FoveaSystem
 import Glibc
@@ -48,20 +49,20 @@ struct ClassifyCommand: ParsableCommand {
         let which =
             files.count == 1
             ? "The image was not classified." : "\(codes.count) of \(files.count) images were not classified."
-        throw Failure(which, code: codes.allSatisfy { $0 == code } ? code : 65)
+        throw Failure(which, codes.allSatisfy { $0 == code } ? code : .data)
     }
 
-    /// nil, or an exit code where this image failed; a failure that is not the image's own is thrown.
-    private func report(_ file: FilePath, _ classify: () throws -> ResultRecord) throws -> Int32? {
+    /// nil, or a status where this image failed; a failure that is not the image's own is thrown.
+    private func report(_ file: FilePath, _ classify: () throws -> ResultRecord) throws -> ExitStatus? {
         let record: ResultRecord
         do {
             record = try classify()
         } catch let error as ControlError where error.isRefusal {
             Console.error("\(safe(file.escaped)): \(safe(error.description))")
-            return error.exitCode
+            return error.exitStatus
         } catch let failure as ImageFailure {
             Console.error("\(safe(file.escaped)): \(safe(sentence(failure.message)))")
-            return failure.code
+            return failure.status
         }
         if common.json {
             Console.data(record.json() + [0x0A])
@@ -95,15 +96,15 @@ struct ClassifyCommand: ParsableCommand {
             }
         } catch {
             switch error.errno {
-            case .noSuchFileOrDirectory, .notDirectory: throw ImageFailure("there is no such file", code: 66)
+            case .noSuchFileOrDirectory, .notDirectory: throw ImageFailure("there is no such file", .noInput)
             case .fileTooLarge:
                 throw ImageFailure(
                     "the file is larger than \(Units.show(bytes: limit)); raise limits.file in the configuration")
             case .invalidArgument:
                 let isFolder = (try? Files.status(file, followingLinks: true))?.isDirectory == true
                 throw ImageFailure(isFolder ? "this is a folder; name the images in it" : "this is not a regular file")
-            case .permissionDenied: throw ImageFailure("you may not read this file", code: 77)
-            default: throw ImageFailure("the file cannot be read: \(error.errno)", code: 74)
+            case .permissionDenied: throw ImageFailure("you may not read this file", .noPermission)
+            default: throw ImageFailure("the file cannot be read: \(error.errno)", .inputOutput)
             }
         }
     }
@@ -112,10 +113,10 @@ struct ClassifyCommand: ParsableCommand {
 /// One image that cannot be classified, while the next one may be.
 struct ImageFailure: Error {
     let message: String
-    let code: Int32
+    let status: ExitStatus
 
-    init(_ message: String, code: Int32 = 65) {
+    init(_ message: String, _ status: ExitStatus = .data) {
         self.message = message
-        self.code = code
+        self.status = status
     }
 }

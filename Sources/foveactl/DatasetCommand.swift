@@ -1,4 +1,5 @@
 import ArgumentParser
+import FoveaCLI
 import FoveaControl
 import FoveaData
 import FoveaSystem
@@ -71,7 +72,7 @@ struct DatasetCommand: ParsableCommand {
             if named.contains(name) {
                 throw Failure(
                     "\(safe(name)) is needed: retrain.data of the configuration names it. Take it out there first.",
-                    code: 77)
+                    .noPermission)
             }
             let store = ModelCommand.store(configuration)
             guard named.isEmpty, let active = ModelCommand.active(configuration, store),
@@ -81,7 +82,7 @@ struct DatasetCommand: ParsableCommand {
                 throw Failure(
                     "\(safe(name)) is needed: \(active), which serves, was trained on it, and `foveactl retrain` learns from it. "
                         + "Let another model serve, or name other data sets in retrain.data of the configuration.",
-                    code: 77)
+                    .noPermission)
             }
         }
     }
@@ -98,7 +99,7 @@ struct DatasetCommand: ParsableCommand {
             guard name == "cifar100" else {
                 throw Failure(
                     "\(safe(name)): only cifar100 is known. `foveactl dataset import PATH --name N` takes your own images.",
-                    code: 64)
+                    .usage)
             }
             let folder = try common.configuration(place).datasets
             let known = try Files.statusIfPresent(folder.appending(name).appending("dataset.json"))
@@ -149,7 +150,7 @@ struct DatasetCommand: ParsableCommand {
             try Dataset.place(of: name, in: folder, replacing: replace)
             let options = ImportOptions(name: name, size: size, testFraction: testFraction, seed: seed)
             guard (try? Files.statusIfPresent(FilePath(path), followingLinks: true)) ?? nil != nil else {
-                throw Failure("\(safe(path)): there is no such file or folder.", code: 66)
+                throw Failure("\(safe(path)): there is no such file or folder.", .noInput)
             }
             // The path is always taken as a path, never as the name of a data set.
             let source = try DataSource.find(path.contains("/") ? path : "./\(path)", datasets: folder)
@@ -201,7 +202,7 @@ struct DatasetCommand: ParsableCommand {
         guard case .dataset(let folder) = try DataSource.find(name, datasets: datasets) else {
             throw Failure(
                 "\(safe(name)) is not an imported data set. `foveactl dataset import \(safe(name)) --name N` makes it one.",
-                code: 66)
+                .noInput)
         }
         return folder
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CLinux
 import FoundationEssentials
+import FoveaCLI
 import FoveaControl
 import FoveaModels
 import FoveaPipeline
@@ -60,7 +61,7 @@ struct DoctorCommand: ParsableCommand {
             }
         }
         let problems = findings.count { $0.level == .problem }
-        if problems > 0 { throw Failure("\(problems) problem\(problems == 1 ? "" : "s") found.", code: 65) }
+        if problems > 0 { throw Failure("\(problems) problem\(problems == 1 ? "" : "s") found.", .data) }
     }
 
     private func daemon(_ settings: Configuration) -> Finding {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FoveaCLI
 import FoveaControl
 import FoveaSystem
 import Glibc

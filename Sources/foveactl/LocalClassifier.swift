@@ -1,5 +1,6 @@
 // `classify` without a daemon: the same sandboxed worker, started for this command alone.
 
+import FoveaCLI
 import FoveaControl
 import FoveaModels
 import FoveaPipeline
@@ -47,11 +48,11 @@ final class LocalClassifier {
         } catch WorkerClientError.fault(let fault) {
             throw Failure(
                 "\(sentence("\(model.identifier) cannot serve: \(fault.text)")) `foveactl doctor` checks all models.",
-                code: 65)
+                .data)
         } catch WorkerClientError.ended {
             throw Failure(
                 "The worker process for \(model.identifier) ended while it was loading. `foveactl doctor` checks all "
-                    + "models, `foveactl plugin check` a plugin.", code: 70)
+                    + "models, `foveactl plugin check` a plugin.", .software)
         }
     }
 
@@ -82,7 +83,7 @@ final class LocalClassifier {
             throw ImageFailure("took more than \(configuration.limits.seconds) s, which is limits.seconds")
         } catch WorkerClientError.fault(let fault) {
             endWorker()
-            throw ImageFailure(fault.text, code: 70)
+            throw ImageFailure(fault.text, .software)
         } catch let error as WorkerClientError {
             endWorker()
             guard error == .ended else { throw error }

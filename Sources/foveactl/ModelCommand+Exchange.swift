@@ -1,4 +1,5 @@
 import ArgumentParser
+import FoveaCLI
 import FoveaControl
 import FoveaExchange
 import FoveaModels
@@ -51,7 +52,7 @@ extension ModelCommand {
             guard (try? Files.status(folder, followingLinks: true))?.isDirectory == true else {
                 throw Failure(
                     "\(folder.escaped): there is no such folder. `foveactl model list` shows what NAME can be.",
-                    code: 66)
+                    .noInput)
             }
             return folder
         }
@@ -78,7 +79,7 @@ extension ModelCommand {
             guard (try? Files.status(path.path, followingLinks: true)) != nil else {
                 throw Failure(
                     "\(path.path.escaped): there is no such file or folder. Name a model's folder or a .tar.zst of one.",
-                    code: 66)
+                    .noInput)
             }
             let model = try ModelImport.take(
                 path.path, into: ModelCommand.store(try common.configuration(self.store)))

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FoveaCLI
 import FoveaModels
 import FoveaSystem
 import SystemPackage
@@ -32,7 +33,7 @@ extension ModelCommand {
             let configuration = try common.configuration(store)
             let identifier = try ModelCommand.identifier(model)
             guard try PinnedModels.read(configuration.pinnedFile).models.contains(identifier) else {
-                throw Failure("\(safe(model)) is not pinned. `foveactl model list` shows which models are.", code: 66)
+                throw Failure("\(safe(model)) is not pinned. `foveactl model list` shows which models are.", .noInput)
             }
             try ModelCommand.pin(identifier, false, configuration.pinnedFile)
             if common.json { return try Console.json(["unpinned": identifier.description]) }

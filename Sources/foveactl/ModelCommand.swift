@@ -1,4 +1,5 @@
 import ArgumentParser
+import FoveaCLI
 import FoveaControl
 import FoveaModels
 import FoveaSystem
@@ -224,10 +225,10 @@ struct ModelCommand: ParsableCommand {
             guard let folder = try FolderLock.take(configuration.state) else { return false }
             defer { try? folder.close() }
             guard try ActiveModel.read(configuration.activeFile) == active else {
-                throw Failure("Another model was made the active one meanwhile; look, and try again.", code: 75)
+                throw Failure("Another model was made the active one meanwhile; look, and try again.", .tryAgain)
             }
             guard let previous = active.previous else {
-                throw Failure("There is no model to go back to: none was active before.", code: 66)
+                throw Failure("There is no model to go back to: none was active before.", .noInput)
             }
             let changed = ActiveModel(active: previous, previous: active.active, isPreviousLeft: true)
             try changed.write(configuration.activeFile)
@@ -256,7 +257,7 @@ struct ModelCommand: ParsableCommand {
             let identifier = try ModelCommand.identifier(model)
             let store = ModelCommand.store(configuration)
             guard let lock = try store.lock() else {
-                throw Failure("A swap or another removal is under way; try again.", code: 75)
+                throw Failure("A swap or another removal is under way; try again.", .tryAgain)
             }
             defer { lock.release() }
             let active = try ActiveModel.read(configuration.activeFile)
@@ -273,7 +274,7 @@ struct ModelCommand: ParsableCommand {
     static func identifier(_ text: String) throws -> ModelIdentifier {
         let reference = try ModelReference(text)
         guard let version = reference.version else {
-            throw Failure("\(text): give the version too, as NAME@VERSION. `foveactl model list` shows them.", code: 64)
+            throw Failure("\(text): give the version too, as NAME@VERSION. `foveactl model list` shows them.", .usage)
         }
         return try ModelIdentifier(name: reference.name, version: version)
     }
@@ -293,17 +294,17 @@ struct ModelCommand: ParsableCommand {
             show(receipt)
         }
         if receipt.outcome == .refused {
-            let code: Int32 =
+            let status: ExitStatus =
                 switch receipt.refusal {
-                case .invalidName: 64
-                case .notFound: 66
-                case .busy: 75
-                case .overtaken, nil: 65
+                case .invalidName: .usage
+                case .notFound: .noInput
+                case .busy: .tryAgain
+                case .overtaken, nil: .data
                 }
             let reason = sentence("The swap was refused: \(receipt.reason ?? "no reason given")")
             throw Failure(
                 "\(safe(reason)) \(receipt.old.map { safe($0.description) } ?? "The old model") keeps serving.",
-                code: code)
+                status)
         }
     }
 

@@ -1,6 +1,7 @@
 // Plugins are other people's code: `PluginCheck` looks at each in a process of its own.
 
 import ArgumentParser
+import FoveaCLI
 import FoveaControl
 import FoveaPipeline
 import FoveaSystem
@@ -71,7 +72,7 @@ struct PluginCommand: ParsableCommand {
                 let exists = (try? Files.statusIfPresent(file.path, followingLinks: true)) ?? nil != nil
                 let fault = report.findings.first { $0.outcome == .failed }?.text ?? "nothing could be checked"
                 let text = fault.contains("/") ? fault : "\(file.path.escaped): \(fault)"
-                throw Failure(safe(sentence(text)), code: exists ? 65 : 66)
+                throw Failure(safe(sentence(text)), exists ? .data : .noInput)
             }
             if !common.json, report.findings.contains(where: { $0.check == "create" && $0.outcome == .skipped }) {
                 common.note("No instance was made, so only part of it was checked.")

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FoveaCLI
 import FoveaControl
 import FoveaSystem
 
@@ -92,9 +93,9 @@ struct QueueCommand: ParsableCommand {
                             + "FILE` tries one whatever its reason.")
             }
             if answer.problems != nil {
-                throw Failure("Not all images could be put into the queue again.", code: 75)
+                throw Failure("Not all images could be put into the queue again.", .tryAgain)
             }
-            if !unknown.isEmpty { throw Failure("Not all of these are in failed/.", code: 66) }
+            if !unknown.isEmpty { throw Failure("Not all of these are in failed/.", .noInput) }
         }
     }
 

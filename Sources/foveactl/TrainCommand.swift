@@ -2,6 +2,7 @@
 // keeps nothing of this process.
 
 import ArgumentParser
+import FoveaCLI
 import FoveaSystem
 import Glibc
 import SystemPackage
@@ -66,5 +67,5 @@ func becomeTrainer(_ verb: String, _ arguments: [String], as words: String = "fo
     let reason = Errno(rawValue: errno)
     throw Failure(
         "\(program.escaped) cannot be started: \(reason). It is built and installed together with foveactl: "
-            + "`make build` or `make install`.", code: 70)
+            + "`make build` or `make install`.", .software)
 }

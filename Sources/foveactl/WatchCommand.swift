@@ -1,4 +1,5 @@
 import ArgumentParser
+import FoveaCLI
 import FoveaControl
 
 struct WatchCommand: ParsableCommand {
@@ -16,7 +17,7 @@ struct WatchCommand: ParsableCommand {
             // Killed, it has no time to end the stream.
             guard case .lost = error, !UnixListener.answers(client.socket) else { throw error }
         }
-        throw Failure("The daemon has stopped. `foveactl watch` again when it runs.", code: 69)
+        throw Failure("The daemon has stopped. `foveactl watch` again when it runs.", .unavailable)
     }
 
     private func follow(_ client: ControlClient) throws(ControlError) {

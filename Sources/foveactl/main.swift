@@ -1,6 +1,8 @@
 // foveactl: the one command people type.
 
 import ArgumentParser
+import FoveaCLI
+import FoveaSystem
 import Glibc
 
 signal(SIGPIPE, SIG_IGN)
@@ -9,14 +11,15 @@ do {
     try helpOfTrainer(RawArguments.all)
     var command = try Foveactl.parseAsRoot(RawArguments.all)
     try command.run()
-} catch let failure as Failure {
+} catch let error where error is any ExitStatusProviding || Foveactl.exitCode(for: error) == .failure {
+    let failure = Failure(error)
     Console.error(failure.message)
-    exit(failure.code)
-} catch let failure where Failure.isOurs(failure) {
-    let failure = Failure(failure)
-    Console.error(failure.message)
-    exit(failure.code)
+    exit(failure.status.rawValue)
 } catch {
     // Help, --version, and mistakes in the arguments, which ArgumentParser ends with 64 (EX_USAGE).
     Foveactl.exit(withError: error)
+}
+
+extension Console {
+    static func error(_ text: String) { message("foveactl: \(text)") }
 }

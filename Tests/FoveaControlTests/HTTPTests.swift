@@ -1,3 +1,4 @@
+import FoveaCLI
 import FoveaControl
 import FoveaSystem
 import Glibc
@@ -77,7 +78,7 @@ import Testing
             Issue.record("a third watcher was let in")
         } catch {
             guard case .refused(503, _) = error else { throw error }
-            #expect(error.description.contains("2 watchers") && error.exitCode == 75)
+            #expect(error.description.contains("2 watchers") && error.exitStatus == .tryAgain)
         }
         #expect(try client.request("GET", "/").status == 200)
         // One that has ended makes room.
@@ -129,7 +130,7 @@ import Testing
                 Issue.record("\(error)")
                 continue
             }
-            #expect(detail.code == "too-large" && error.exitCode == 65)
+            #expect(detail.code == "too-large" && error.exitStatus == .data)
         }
         let chunked = try raw(
             service.client.socket,
@@ -252,10 +253,10 @@ import Testing
             }
         }
         let absent = try #require(failure())
-        #expect(absent.exitCode == 69 && absent.description.contains(path.string))
+        #expect(absent.exitStatus == .unavailable && absent.description.contains(path.string))
         let listener = try UnixListener(path)
         try listener.descriptor.close()
-        #expect(try #require(failure()).exitCode == 69)
+        #expect(try #require(failure()).exitStatus == .unavailable)
     }
 
     @Test func aStaleSocketIsReplacedAndALivingOneIsNot() throws {
@@ -283,12 +284,12 @@ import Testing
             .failure(Int(request.query["status"]!)!, code: "c", message: "It is so.", hint: "Do this.")
         }
         defer { service.server.stop() }
-        for (status, code) in [(404, 66), (409, 65), (403, 77), (503, 75), (500, 70)] {
+        for (status, code) in [(404, Int32(66)), (409, 65), (403, 77), (503, 75), (500, 70)] {
             do throws(ControlError) {
                 _ = try service.client.call("GET", "/", query: [("status", "\(status)")], as: Int.self)
                 Issue.record("status \(status) was taken for success")
             } catch {
-                #expect(error.exitCode == Int32(code))
+                #expect(error.exitStatus.rawValue == code)
                 #expect(error.description == "It is so. Do this.")
             }
         }
