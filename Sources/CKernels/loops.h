@@ -183,9 +183,9 @@ static void CK(maxpool_back)(const float *dy, const uint8_t *which, int h, int w
     if (h % 2) memset(dx + (size_t)(h - 1) * w * c, 0, (size_t)(w * c) * sizeof(float));
 }
 
-/* 3 x 3, stride 2, of ceil(side / 2): the windows begin `before` pixels outside. */
-static void CK(maxpool3)(const float *x, int h, int w, int c, float *y, uint8_t *which) {
-    const int down = (h + 1) / 2, across = (w + 1) / 2, before_y = h % 2, before_x = w % 2;
+/* 3 x 3, stride 2, of ceil(side / 2): the windows begin `top` and `left` pixels outside. */
+static void CK(maxpool3)(const float *x, int h, int w, int c, int top, int left, float *y, uint8_t *which) {
+    const int down = (h + 1) / 2, across = (w + 1) / 2;
     for (int row = 0; row < down; row++)
         for (int at = 0; at < across; at++) {
             float *restrict to = y + ((size_t)row * across + at) * c;
@@ -193,7 +193,7 @@ static void CK(maxpool3)(const float *x, int h, int w, int c, float *y, uint8_t 
             int first = 1;
             for (int v = 0; v < 3; v++)
                 for (int u = 0; u < 3; u++) {
-                    const int from_y = 2 * row + v - before_y, from_x = 2 * at + u - before_x, place = v * 3 + u;
+                    const int from_y = 2 * row + v - top, from_x = 2 * at + u - left, place = v * 3 + u;
                     if (from_y < 0 || from_y >= h || from_x < 0 || from_x >= w) continue;
                     const float *restrict from = x + ((size_t)from_y * w + from_x) * c;
                     if (first) {
@@ -212,8 +212,9 @@ static void CK(maxpool3)(const float *x, int h, int w, int c, float *y, uint8_t 
         }
 }
 
-static void CK(maxpool3_back)(const float *dy, const uint8_t *which, int h, int w, int c, float *dx, int stream) {
-    const int down = (h + 1) / 2, across = (w + 1) / 2, before_y = h % 2, before_x = w % 2;
+static void CK(maxpool3_back)(const float *dy, const uint8_t *which, int h, int w, int c, int top, int left, float *dx,
+                              int stream) {
+    const int down = (h + 1) / 2, across = (w + 1) / 2;
     stream = CK(streams)(stream, dx, c);
     for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++) {
@@ -222,9 +223,9 @@ static void CK(maxpool3_back)(const float *dy, const uint8_t *which, int h, int 
             const float *d[4];
             const uint8_t *k[4];
             int place[4], windows = 0;
-            for (int row = (y + before_y - 1) / 2; row <= (y + before_y) / 2 && row < down; row++)
-                for (int at = (x + before_x - 1) / 2; at <= (x + before_x) / 2 && at < across; at++, windows++) {
-                    place[windows] = (y + before_y - 2 * row) * 3 + x + before_x - 2 * at;
+            for (int row = (y + top - 1) / 2; row <= (y + top) / 2 && row < down; row++)
+                for (int at = (x + left - 1) / 2; at <= (x + left) / 2 && at < across; at++, windows++) {
+                    place[windows] = (y + top - 2 * row) * 3 + x + left - 2 * at;
                     d[windows] = dy + ((size_t)row * across + at) * c;
                     k[windows] = which + ((size_t)row * across + at) * c;
                 }
@@ -242,6 +243,37 @@ static void CK(maxpool3_back)(const float *dy, const uint8_t *which, int h, int 
             }
         }
     if (stream) CK(streamed)();
+}
+
+/* Sums run over the pixels of a patch in reading order. */
+static void CK(mean_pool)(const float *x, const ck_patches *p, float *y) {
+    const int c = p->channels, columns = p->columns ? p->columns : p->k;
+    const float share = 1 / (float)(p->k * columns);
+    for (int row = 0; row < p->down; row++)
+        for (int at = 0; at < p->across; at++, y += c) {
+            const float *from = x + ((ptrdiff_t)row * p->width + at) * p->stride * c;
+            for (int i = 0; i < c; i += CK_LANES) {
+                const int n = c - i;
+                CK(vector) sum = {0};
+                for (int v = 0; v < p->k; v++)
+                    for (int u = 0; u < columns; u++)
+                        sum += CK(load_some)(from + ((ptrdiff_t)v * p->width + u) * c + i, n);
+                CK(store_some)(y + i, sum * share, n);
+            }
+        }
+}
+
+static void CK(mean_pool_back)(const float *dy, const ck_patches *p, float *dx) {
+    const int c = p->channels, columns = p->columns ? p->columns : p->k;
+    const float share = 1 / (float)(p->k * columns);
+    memset(dx, 0, (size_t)p->height * (size_t)p->width * (size_t)c * sizeof(float));
+    for (int row = 0; row < p->down; row++)
+        for (int at = 0; at < p->across; at++, dy += c) {
+            float *to = dx + ((ptrdiff_t)row * p->width + at) * p->stride * c;
+            for (int v = 0; v < p->k; v++)
+                for (int u = 0; u < columns; u++)
+                    for (int i = 0; i < c; i++) to[((ptrdiff_t)v * p->width + u) * c + i] += dy[i] * share;
+        }
 }
 
 static void CK(softmax)(const float *logits, int n, float *probabilities) {

@@ -213,49 +213,54 @@ static void CK(product_pixels)(int m, int n, int pixels, const float *x, const f
         }
 }
 
-/* The pixels of a map, with a border of zeros all around, side by side. */
+/* Columns of a patch. */
+static inline int CK(patch_columns)(const ck_patches *p) { return p->columns ? p->columns : p->k; }
+
+/* The part of a map that its patches see, with zeros where they reach beyond it. */
 static void CK(border)(const float *x, const ck_patches *p, float *padded) {
-    const size_t line = (size_t)(p->width + 2 * p->pad) * p->channels, side = (size_t)p->pad * p->channels;
-    const size_t inner = (size_t)p->width * p->channels;
-    memset(padded, 0, line * p->pad * sizeof(float));
-    float *to = padded + line * p->pad;
-    for (int y = 0; y < p->height; y++, to += line) {
-        memset(to, 0, side * sizeof(float));
-        memcpy(to + side, x + y * inner, inner * sizeof(float));
-        memset(to + side + inner, 0, side * sizeof(float));
+    const int high = (p->down - 1) * p->stride + p->k, wide = (p->across - 1) * p->stride + CK(patch_columns)(p);
+    const int rows = CK(least)(p->height, high - p->top), columns = CK(least)(p->width, wide - p->left);
+    const size_t c = (size_t)p->channels, line = (size_t)wide * c;
+    const size_t before = (size_t)p->left * c, inner = (size_t)columns * c, after = line - before - inner;
+    memset(padded, 0, line * (size_t)p->top * sizeof(float));
+    float *to = padded + line * (size_t)p->top;
+    for (int y = 0; y < rows; y++, to += line) {
+        memset(to, 0, before * sizeof(float));
+        memcpy(to + before, x + (size_t)y * (size_t)p->width * c, inner * sizeof(float));
+        memset(to + before + inner, 0, after * sizeof(float));
     }
-    memset(to, 0, line * p->pad * sizeof(float));
+    memset(to, 0, line * (size_t)(high - p->top - rows) * sizeof(float));
 }
 
-/* Output pixels [first, first + rows) of one image: a patch is k runs of k*channels floats in the map itself. */
-static void CK(patch_product)(const float *padded, const ck_patches *p, int first, int rows, int n, const float *b,
-                              float *y) {
-    const int wide = p->width + 2 * p->pad, across = wide - p->k + 1, run = p->k * p->channels;
+/* Output pixels [first, first + rows) of one image: a patch is k runs of columns*channels floats in the map itself. */
+static void CK(patch_product)(const float *padded, int wide, const ck_patches *p, int first, int rows, int n,
+                              const float *b, float *y, ptrdiff_t ldy) {
+    const int run = CK(patch_columns)(p) * p->channels;
     CK(left) left = {.step = 1, .line = (ptrdiff_t)wide * p->channels};
     for (int i = 0; i < rows; i += CK(ROWS)) {
         const int present = CK(least)(CK(ROWS), rows - i);
         for (int r = 0; r < present; r++) {
             const int at = first + i + r;
-            left.row[r] = padded + ((ptrdiff_t)(at / across) * wide + at % across) * p->channels;
+            left.row[r] = padded + ((ptrdiff_t)(at / p->across) * wide + at % p->across) * p->stride * p->channels;
         }
         for (int j = 0; j < n; j += CK(COLUMNS))
-            CK(tile)(p->k, run, &left, b + (ptrdiff_t)j * p->k * run, CK(COLUMNS), y + (ptrdiff_t)i * n + j, n, present,
+            CK(tile)(p->k, run, &left, b + (ptrdiff_t)j * p->k * run, CK(COLUMNS), y + i * ldy + j, ldy, present,
                      CK(least)(CK(COLUMNS), n - j), 0);
     }
 }
 
-/* gradient[k*k*channels x n] += the sum over all output pixels of one image of patch * dy; dy packed into panels. */
+/* gradient[k*columns*channels x n] += the sum over all output pixels of one image of patch * dy; dy packed into panels. */
 static void CK(patch_gradient)(const float *padded, const ck_patches *p, int n, const float *dy, float *gradient) {
-    const int wide = p->width + 2 * p->pad, across = wide - p->k + 1, down = p->height + 2 * p->pad - p->k + 1;
-    const int run = p->k * p->channels, m = p->k * run;
-    CK(left) left = {.step = p->channels, .line = (ptrdiff_t)wide * p->channels};
+    const int wide = (p->across - 1) * p->stride + CK(patch_columns)(p);
+    const int run = CK(patch_columns)(p) * p->channels, m = p->k * run;
+    const ptrdiff_t line = (ptrdiff_t)wide * p->channels;
+    CK(left) left = {.step = (ptrdiff_t)p->stride * p->channels, .line = p->stride * line};
     for (int j = 0; j < n; j += CK(COLUMNS))
         for (int i = 0; i < m; i += CK(ROWS)) {
             const int present = CK(least)(CK(ROWS), m - i);
-            for (int r = 0; r < present; r++)
-                left.row[r] = padded + (ptrdiff_t)((i + r) / run) * left.line + (i + r) % run;
-            CK(tile)(down, across, &left, dy + (ptrdiff_t)j * down * across, CK(COLUMNS), gradient + (ptrdiff_t)i * n + j,
-                     n, present, CK(least)(CK(COLUMNS), n - j), 1);
+            for (int r = 0; r < present; r++) left.row[r] = padded + (ptrdiff_t)((i + r) / run) * line + (i + r) % run;
+            CK(tile)(p->down, p->across, &left, dy + (ptrdiff_t)j * p->down * p->across, CK(COLUMNS),
+                     gradient + (ptrdiff_t)i * n + j, n, present, CK(least)(CK(COLUMNS), n - j), 1);
         }
 }
 

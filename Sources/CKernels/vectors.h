@@ -74,10 +74,18 @@ static inline CK(vector) CK(sigmoid)(CK(vector) x) {
     return 1.0f / (1.0f + CK(exponential)(bounded));
 }
 
+/* The smaller of the two; what is not a number stays none. */
+static inline CK(vector) CK(at_most)(CK(vector) x, float limit) {
+    const CK(integers) beyond = x > CK(all)(limit);
+    return CK(where)(~beyond, x) + CK(where)(beyond, CK(all)(limit));
+}
+
 static inline CK(vector) CK(activate)(CK(vector) x, const ck_activation *f) {
     /* Not a maximum, which would hide what is not a number. */
     if (f->kind == CK_RELU) return CK(where)(~(x <= CK(all)(0)), x);
     if (f->kind == CK_GATE) return x * CK(sigmoid)(x * (f->linear + f->cubic * x * x));
+    if (f->kind == CK_RELU6) return CK(at_most)(CK(where)(~(x <= CK(all)(0)), x), 6);
+    if (f->kind == CK_HARD_SWISH) return x * CK(at_most)(CK(where)(~(x <= CK(all)(-3)), x + 3), 6) * (1 / 6.0f);
     return x;
 }
 
@@ -87,6 +95,12 @@ static inline CK(vector) CK(activate_back)(CK(vector) x, CK(vector) gradient, co
     if (f->kind == CK_GATE) {
         const CK(vector) square = x * x, s = CK(sigmoid)(x * (f->linear + f->cubic * square));
         return gradient * (s + x * s * (1 - s) * (f->linear + 3 * f->cubic * square));
+    }
+    if (f->kind == CK_RELU6) return CK(where)((x > CK(all)(0)) & (x < CK(all)(6)), gradient);
+    if (f->kind == CK_HARD_SWISH) {
+        const CK(vector) inside = CK(where)(x > CK(all)(-3), gradient * (x * (1 / 3.0f) + 0.5f));
+        const CK(integers) beyond = x >= CK(all)(3);
+        return CK(where)(beyond, gradient) + CK(where)(~beyond, inside);
     }
     return gradient;
 }

@@ -153,61 +153,101 @@ static void winograd(int m, int k, double allowed) {
     check(name, worst, allowed);
 }
 
-static void patches(int k, int pad) {
-    const int h = 9, w = 7, c = 3, o = 37, oh = h + 2 * pad - k + 1, ow = w + 2 * pad - k + 1, pixels = oh * ow;
-    const ck_patches p = {h, w, c, k, pad};
-    float *x = floats((size_t)h * w * c), *f = floats((size_t)k * k * c * o), *dy = floats((size_t)pixels * o);
-    float *padded = floats((size_t)(h + 2 * pad) * (w + 2 * pad) * c), *packed = floats((size_t)k * k * c * panels(o, ck_columns()));
-    float *right = floats((size_t)pixels * panels(o, ck_columns())), *y = floats((size_t)pixels * o);
-    float *dw = floats((size_t)k * k * c * o);
-    double *wy = calloc((size_t)pixels * o, sizeof(double)), *wdw = calloc((size_t)k * k * c * o, sizeof(double));
-    convolve(x, f, dy, 1, h, w, c, k, pad, o, wy, wdw);
-    ck_pack(f, o, k * k * c, o, ck_columns(), packed);
-    ck_pack(dy, o, pixels, o, ck_columns(), right);
-    memset(dw, 0, (size_t)k * k * c * o * sizeof(float));
-    ck_border(x, &p, padded);
-    ck_patch_product(padded, &p, 0, pixels, o, packed, y);
-    ck_patch_gradient(padded, &p, o, right, dw);
-    char name[40];
-    snprintf(name, sizeof name, "patches %dx%d", k, k);
-    check(name, fmax(distance(y, wy, (size_t)pixels * o), distance(dw, wdw, (size_t)k * k * c * o)), 1e-5);
-    free(x), free(f), free(dy), free(padded), free(packed), free(right), free(y), free(dw), free(wy), free(wdw);
+/* Patches of a map of h x w, `before` of whose zeros come first, `after` after it. */
+static ck_patches make_patches(int h, int w, int c, int k, int stride, int before, int after) {
+    const ck_patches p = {h, w, c, k, 0, stride, before, before, (h + before + after - k) / stride + 1, (w + before + after - k) / stride + 1};
+    return p;
 }
 
-static void depthwise(int k) {
-    const int h = 9, w = 11, c = 37, pad = k / 2;
-    const size_t n = (size_t)h * w * c;
-    float *x = floats(n), *f = floats((size_t)k * k * c), *dy = floats(n), *y = floats(n), *dw = floats((size_t)k * k * c);
-    double *wy = calloc(n, sizeof(double)), *wdw = calloc((size_t)k * k * c, sizeof(double));
-    /* With the filters rotated by 180 degrees: backward-data. */
-    double *wback = calloc(n, sizeof(double));
-    for (int row = 0; row < h; row++)
-        for (int col = 0; col < w; col++)
-            for (int v = 0; v < k; v++)
-                for (int u = 0; u < k; u++) {
-                    const int fy = row + v - pad, fx = col + u - pad;
-                    if (fy < 0 || fy >= h || fx < 0 || fx >= w) continue;
+/* A convolution by its definition, of one map: outputs, the gradient of the filters, and that of the map. */
+static void convolve_patches(const float *x, const float *w, const float *dy, const ck_patches *p, int outputs, double *y,
+                             double *dw, double *dx) {
+    const int columns = p->columns ? p->columns : p->k, c = p->channels;
+    for (int row = 0; row < p->down; row++)
+        for (int col = 0; col < p->across; col++)
+            for (int v = 0; v < p->k; v++)
+                for (int u = 0; u < columns; u++) {
+                    const int fy = row * p->stride + v - p->top, fx = col * p->stride + u - p->left;
+                    if (fy < 0 || fy >= p->height || fx < 0 || fx >= p->width) continue;
                     for (int i = 0; i < c; i++) {
-                        const size_t to = ((size_t)row * w + col) * c + i, from = ((size_t)fy * w + fx) * c + i;
-                        wy[to] += (double)x[from] * (double)f[(v * k + u) * c + i];
-                        wback[to] += (double)x[from] * (double)f[((k - 1 - v) * k + k - 1 - u) * c + i];
-                        wdw[(v * k + u) * c + i] += (double)x[from] * (double)dy[to];
+                        const size_t from = ((size_t)fy * p->width + fx) * c + i;
+                        /* No outputs: each channel by itself. */
+                        for (int o = 0; o < (outputs ? outputs : 1); o++) {
+                            const size_t at = outputs ? ((size_t)(v * columns + u) * c + i) * outputs + o : (size_t)(v * columns + u) * c + i;
+                            const size_t to = ((size_t)row * p->across + col) * (outputs ? outputs : c) + (outputs ? o : i);
+                            y[to] += (double)x[from] * (double)w[at];
+                            dw[at] += (double)x[from] * (double)dy[to];
+                            dx[from] += (double)w[at] * (double)dy[to];
+                        }
                     }
                 }
-    memset(dw, 0, (size_t)k * k * c * sizeof(float));
-    const ck_patches p = {h, w, c, k, pad};
-    float *padded = floats((size_t)(h + 2 * pad) * (w + 2 * pad) * c);
+}
+
+static void patches(int k, int columns, int stride, int before, int after) {
+    const int h = 9, w = 8, c = 3, o = 37;
+    ck_patches p = make_patches(h, w, c, k, stride, before, after);
+    if (columns != k) {
+        p.columns = columns;
+        p.across = (w + before + after - columns) / stride + 1;
+    }
+    const int pixels = p.down * p.across, high = (p.down - 1) * stride + k, wide = (p.across - 1) * stride + columns, apart = o + 3;
+    float *x = floats((size_t)h * w * c), *f = floats((size_t)k * columns * c * o), *dy = floats((size_t)pixels * o);
+    float *padded = floats((size_t)high * wide * c), *packed = floats((size_t)k * columns * c * panels(o, ck_columns()));
+    float *right = floats((size_t)pixels * panels(o, ck_columns())), *y = floats((size_t)pixels * o);
+    float *loose = floats((size_t)pixels * apart), *dw = floats((size_t)k * columns * c * o);
+    double *wy = calloc((size_t)pixels * o, sizeof(double)), *wdw = calloc((size_t)k * columns * c * o, sizeof(double));
+    double *wdx = calloc((size_t)h * w * c, sizeof(double));
+    convolve_patches(x, f, dy, &p, o, wy, wdw, wdx);
+    ck_pack(f, o, k * columns * c, o, ck_columns(), packed);
+    ck_pack(dy, o, pixels, o, ck_columns(), right);
+    memset(dw, 0, (size_t)k * columns * c * o * sizeof(float));
     ck_border(x, &p, padded);
-    ck_depthwise(padded, f, &p, 0, y);
-    ck_depthwise_filters(padded, dy, &p, dw);
+    /* In two parts, as two threads do it, with rows that are apart. */
+    ck_patch_product(padded, wide, &p, 0, pixels / 3, o, packed, loose, apart);
+    ck_patch_product(padded, wide, &p, pixels / 3, pixels - pixels / 3, o, packed, loose + (size_t)(pixels / 3) * apart, apart);
+    for (int i = 0; i < pixels; i++) memcpy(y + (size_t)i * o, loose + (size_t)i * apart, o * sizeof(float));
+    ck_patch_gradient(padded, &p, o, right, dw);
     char name[40];
-    snprintf(name, sizeof name, "depthwise %dx%d", k, k);
-    double worst = fmax(distance(y, wy, n), distance(dw, wdw, (size_t)k * k * c));
-    ck_depthwise(padded, f, &p, 1, y);
-    worst = fmax(worst, distance(y, wback, n));
-    free(wback);
+    snprintf(name, sizeof name, "patches %dx%d, stride %d, %d before", k, columns, stride, before);
+    check(name, fmax(distance(y, wy, (size_t)pixels * o), distance(dw, wdw, (size_t)k * columns * c * o)), 1e-5);
+    free(x), free(f), free(dy), free(padded), free(packed), free(right), free(y), free(loose), free(dw);
+    free(wy), free(wdw), free(wdx);
+}
+
+static void depthwise(int k, int stride, int before, int after) {
+    static const int sizes[][3] = {{9, 11, 37}, {7, 7, 16}, {8, 14, 64}, {1, 2, 3}, {12, 30, 9}};
+    double worst = 0;
+    for (int s = 0; s < 5; s++) {
+        const int h = sizes[s][0], w = sizes[s][1], c = sizes[s][2];
+        if (h + before + after < k || w + before + after < k) continue;
+        const ck_patches p = make_patches(h, w, c, k, stride, before, after);
+        const size_t from = (size_t)h * w * c, to = (size_t)p.down * p.across * c, taps = (size_t)k * k * c;
+        float *x = floats(from), *f = floats(taps), *dy = floats(to), *y = floats(to), *dw = floats(taps), *dx = floats(from);
+        float *scale = floats(c), *shift = floats(c);
+        double *wy = calloc(to, sizeof(double)), *wdw = calloc(taps, sizeof(double)), *wdx = calloc(from, sizeof(double));
+        convolve_patches(x, f, dy, &p, 0, wy, wdw, wdx);
+        memset(dw, 0, taps * sizeof(float));
+        /* In two parts, as two threads do it. */
+        const int half = p.down / 2;
+        ck_depthwise(x, f, &p, 0, half, NULL, y);
+        ck_depthwise(x, f, &p, half, p.down, NULL, y);
+        worst = fmax(worst, distance(y, wy, to));
+        ck_depthwise_filters(x, dy, &p, 0, half, dw);
+        ck_depthwise_filters(x, dy, &p, half, p.down, dw);
+        worst = fmax(worst, distance(dw, wdw, taps));
+        ck_depthwise_back(dy, f, &p, 0, h / 2, dx);
+        ck_depthwise_back(dy, f, &p, h / 2, h, dx);
+        worst = fmax(worst, distance(dx, wdx, from));
+        const ck_epilogue epilogue = {scale, shift, {CK_RELU6, 0, 0}};
+        ck_depthwise(x, f, &p, 0, p.down, &epilogue, y);
+        for (size_t i = 0; i < to; i++)
+            wy[i] = fmin(6, fmax(0, wy[i] * (double)scale[i % c] + (double)shift[i % c]));
+        worst = fmax(worst, distance(y, wy, to));
+        free(x), free(f), free(dy), free(y), free(dw), free(dx), free(scale), free(shift), free(wy), free(wdw), free(wdx);
+    }
+    char name[40];
+    snprintf(name, sizeof name, "depthwise %dx%d, stride %d, %d before", k, k, stride, before);
     check(name, worst, 1e-5);
-    free(x), free(f), free(dy), free(y), free(dw), free(wy), free(wdw), free(padded);
 }
 
 static void rotated(void) {
@@ -276,12 +316,16 @@ static void cross_entropy(void) {
 /* f(x) and its derivative, by the definition. */
 static double activated(const ck_activation *f, double x) {
     if (f->kind == CK_RELU) return x > 0 ? x : 0;
+    if (f->kind == CK_RELU6) return fmin(6, fmax(0, x));
+    if (f->kind == CK_HARD_SWISH) return x * fmin(6, fmax(0, x + 3)) / 6;
     if (f->kind == CK_GATE) return x / (1 + exp(-x * (f->linear + f->cubic * x * x)));
     return x;
 }
 
 static double slope(const ck_activation *f, double x) {
     if (f->kind == CK_RELU) return x > 0;
+    if (f->kind == CK_RELU6) return x > 0 && x < 6;
+    if (f->kind == CK_HARD_SWISH) return x <= -3 ? 0 : x >= 3 ? 1 : x / 3 + 0.5;
     if (f->kind == CK_GATE) {
         const double s = 1 / (1 + exp(-x * (f->linear + f->cubic * x * x)));
         return s + x * s * (1 - s) * (f->linear + 3 * f->cubic * x * x);
@@ -289,14 +333,16 @@ static double slope(const ck_activation *f, double x) {
     return 1;
 }
 
-static const ck_activation kinds[] = {{CK_NO_ACTIVATION, 0, 0}, {CK_RELU, 0, 0}, {CK_GATE, 1, 0}, {CK_GATE, 1.5957691f, 0.0713548f}};
+static const ck_activation kinds[] = {{CK_NO_ACTIVATION, 0, 0}, {CK_RELU, 0, 0}, {CK_GATE, 1, 0}, {CK_GATE, 1.5957691f, 0.0713548f},
+                                      {CK_RELU6, 0, 0}, {CK_HARD_SWISH, 0, 0}};
+enum { KINDS = sizeof kinds / sizeof *kinds };
 static const int channels[] = {1, 3, 17, 37, 64};
 
 /* Sums over the rows, what is applied to each row, and both passes back. */
 static void norms(void) {
     double sums = 0, rows = 0, back = 0;
     for (int t = 0; t < 5; t++)
-        for (int a = 0; a < 4; a++) {
+        for (int a = 0; a < KINDS; a++) {
             const int c = channels[t], n = 133;
             const size_t size = (size_t)n * c;
             float *x = floats(size), *dy = floats(size), *y = floats(size), *scale = floats(c), *shift = floats(c), *mean = floats(c);
@@ -344,15 +390,15 @@ static void norms(void) {
     check("batch norm backwards", back, 1e-5);
 }
 
-/* Maxima of k x k windows, two apart; see ckernels.h for where they begin. */
-static void pools(int k) {
+/* Maxima of k x k windows, two apart; those of 3 begin where TensorFlow has them or, `symmetric`, where PyTorch does. */
+static void pools(int k, int symmetric) {
     static const int sides[][2] = {{8, 8}, {7, 9}, {2, 3}, {5, 4}};
     double worst = 0;
     for (int t = 0; t < 5; t++)
         for (int s = 0; s < 4; s++) {
             const int h = sides[s][0], w = sides[s][1], c = channels[t];
             const int oh = k == 2 ? h / 2 : (h + 1) / 2, ow = k == 2 ? w / 2 : (w + 1) / 2;
-            const int top = k == 3 && h % 2 ? -1 : 0, start = k == 3 && w % 2 ? -1 : 0;
+            const int top = k == 3 && (symmetric || h % 2), start = k == 3 && (symmetric || w % 2);
             const size_t size = (size_t)h * w * c, out = (size_t)oh * ow * c;
             float *x = floats(size), *y = floats(out), *dy = floats(out), *dx = floats(size);
             uint8_t *which = calloc(out, 1);
@@ -365,7 +411,7 @@ static void pools(int k) {
                         size_t at = 0;
                         for (int v = 0; v < k; v++)
                             for (int u = 0; u < k; u++) {
-                                const int fy = 2 * row + top + v, fx = 2 * col + start + u;
+                                const int fy = 2 * row - top + v, fx = 2 * col - start + u;
                                 if (fy < 0 || fy >= h || fx < 0 || fx >= w) continue;
                                 const size_t from = ((size_t)fy * w + fx) * c + i;
                                 if ((double)x[from] > most) most = (double)x[from], at = from;
@@ -375,16 +421,41 @@ static void pools(int k) {
                     }
             for (int remembered = 0; remembered < 2; remembered++) {
                 memset(y, 0, out * sizeof(float));
-                (k == 2 ? ck_maxpool : ck_maxpool3)(x, h, w, c, y, remembered ? which : NULL);
+                if (k == 2) ck_maxpool(x, h, w, c, y, remembered ? which : NULL);
+                else ck_maxpool3(x, h, w, c, top, start, y, remembered ? which : NULL);
                 worst = fmax(worst, distance(y, wanted, out));
             }
             for (int stream = 0; stream < 2; stream++) {
-                (k == 2 ? ck_maxpool_back : ck_maxpool3_back)(dy, which, h, w, c, dx, stream);
+                if (k == 2) ck_maxpool_back(dy, which, h, w, c, dx, stream);
+                else ck_maxpool3_back(dy, which, h, w, c, top, start, dx, stream);
                 worst = fmax(worst, distance(dx, back, size));
             }
             free(x), free(y), free(dy), free(dx), free(which), free(wanted), free(back);
         }
-    check(k == 2 ? "maximum 2x2" : "maximum 3x3", worst, 1e-6);
+    check(k == 2 ? "maximum 2x2" : symmetric ? "maximum 3x3, symmetric" : "maximum 3x3", worst, 1e-6);
+}
+
+/* Means of windows, and of the whole map. */
+static void means(void) {
+    static const int windows[][2] = {{2, 2}, {3, 2}, {3, 1}, {7, 1}};
+    double worst = 0;
+    for (int t = 0; t < 5; t++)
+        for (int s = 0; s < 4; s++) {
+            const int h = 7, w = 9, c = channels[t], k = windows[s][0];
+            ck_patches p = make_patches(h, w, c, k, windows[s][1], 0, 0);
+            if (k == h) p.columns = w, p.across = 1;
+            const int columns = k == h ? w : k;
+            const size_t from = (size_t)h * w * c, to = (size_t)p.down * p.across * c, taps = (size_t)k * columns * c;
+            float *x = floats(from), *dy = floats(to), *y = floats(to), *dx = floats(from), *f = floats(taps);
+            double *wy = calloc(to, sizeof(double)), *wdw = calloc(taps, sizeof(double)), *wdx = calloc(from, sizeof(double));
+            for (size_t i = 0; i < taps; i++) f[i] = 1 / (float)(k * columns);
+            convolve_patches(x, f, dy, &p, 0, wy, wdw, wdx);
+            ck_mean_pool(x, &p, y);
+            ck_mean_pool_back(dy, &p, dx);
+            worst = fmax(worst, fmax(distance(y, wy, to), distance(dx, wdx, from)));
+            free(x), free(dy), free(y), free(dx), free(f), free(wy), free(wdw), free(wdx);
+        }
+    check("means of windows", worst, 1e-6);
 }
 
 static void global_pool(void) {
@@ -478,8 +549,8 @@ static void activations(void) {
         x[i] = (float)(i - N / 2) / 8;
         ones[i] = 1;
     }
-    static const char *names[] = {"none", "ReLU", "SiLU", "GELU"};
-    for (int a = 1; a < 4; a++) {
+    static const char *names[] = {"none", "ReLU", "SiLU", "GELU", "ReLU6", "hard-swish"};
+    for (int a = 1; a < KINDS; a++) {
         for (int i = 0; i < N; i++) {
             wanted[i] = activated(&kinds[a], (double)x[i]);
             slopes[i] = slope(&kinds[a], (double)x[i]);
@@ -491,8 +562,12 @@ static void activations(void) {
     }
     /* What is not a number stays so. */
     x[3] = NAN;
-    ck_apply_activation(x, y, N, &kinds[1]);
-    check("ReLU of NaN", isnan(y[3]) ? 0 : 1, 0);
+    int numbers = 0;
+    for (int a = 1; a < KINDS; a++) {
+        ck_apply_activation(x, y, N, &kinds[a]);
+        numbers += !isnan(y[3]);
+    }
+    check("what is not a number", numbers, 0);
     x[3] = 0;
     double sum = 0;
     for (int i = 0; i < N; i++) sum += wanted[i] = exp((double)x[i] - (double)x[N - 1]);
@@ -557,9 +632,13 @@ static void pixels(void) {
 int main(void) {
     printf("instruction set: %s\n", ck_isa());
     products();
-    for (int k = 1; k <= 7; k += 2) patches(k, k / 2);
-    patches(2, 0);
-    patches(2, 1);
+    for (int k = 1; k <= 7; k += 2)
+        for (int stride = 1; stride <= 2; stride++) patches(k, k, stride, k / 2, k / 2);
+    patches(2, 2, 1, 0, 0);
+    patches(2, 2, 1, 1, 1);
+    patches(3, 3, 2, 0, 1);
+    patches(2, 1, 1, 1, 0);
+    patches(3, 4, 1, 1, 2);
     winograd(2, 3, 3e-5);
     winograd(3, 3, 3e-5);
     winograd(4, 3, 3e-5);
@@ -567,14 +646,21 @@ int main(void) {
     winograd(4, 2, 3e-5);
     winograd(2, 5, 3e-5);
     winograd(4, 5, 1e-4);
-    for (int k = 1; k <= 7; k += 2) depthwise(k);
+    for (int k = 1; k <= 7; k += 2)
+        for (int stride = 1; stride <= 2; stride++) {
+            depthwise(k, stride, k / 2, k / 2);
+            if (k > 1) depthwise(k, stride, k / 2 - 1, k / 2);
+        }
+    depthwise(5, 1, 0, 0);
     rotated();
     blocks();
     cross_entropy();
     norms();
     pixels();
-    pools(2);
-    pools(3);
+    pools(2, 0);
+    pools(3, 0);
+    pools(3, 1);
+    means();
     global_pool();
     optimizers();
     activations();

@@ -57,10 +57,64 @@ import Testing
         #expect(layer.backward(g.floats("dy")).input == g.floats("dx"))
     }
 
-    @Test(arguments: ["silu", "gelu"]) func smoothActivationsAgreeWithPyTorch(_ name: String) throws {
+    /// Names of `Golden/strided.json` and what they are.
+    static let strided: [(String, LayerProbe.Kind)] = [
+        ("same", .convolution(channels: 4, kernel: 3, stride: 2)),
+        ("same5", .convolution(channels: 4, kernel: 5, stride: 2)),
+        ("symmetric", .convolution(channels: 4, kernel: 3, stride: 2, padding: .symmetric)),
+        ("symmetric7", .convolution(channels: 4, kernel: 7, stride: 2, padding: .symmetric)),
+        ("depthwise", .depthwise(kernel: 3, stride: 2)), ("depthwise5", .depthwise(kernel: 5, stride: 2)),
+        ("depthwiseSymmetric", .depthwise(kernel: 3, stride: 2, padding: .symmetric)),
+    ]
+
+    @Test(arguments: strided.indices, [1, 2]) func stridesAgreeWithPyTorch(_ index: Int, threads: Int) throws {
+        let (name, kind) = Self.strided[index]
+        let g = try #require(golden("strided")[name])
+        let layer = try LayerProbe(
+            kind, input: Shape(height: 6, width: 7, channels: 3), maxBatch: 2, threads: threads)
+        layer["weight"] = g.floats("weight")
+        #expect(distance(layer.forward(g.floats("x")), g.floats("y")) < 1e-5)
+        let gradients = layer.backward(g.floats("dy"))
+        #expect(distance(gradients.input, g.floats("dx")) < 1e-5)
+        #expect(distance(gradients.parameters["weight"]!, g.floats("dweight")) < 1e-5)
+    }
+
+    @Test func poolsAgreeWithPyTorch() throws {
+        let kinds: [(String, LayerProbe.Kind)] = [
+            ("maximum", .maxPool(window: 3, padding: .symmetric)), ("mean", .averagePool(window: 3, stride: 2)),
+            ("global", .averagePool()),
+        ]
+        for (name, kind) in kinds {
+            let g = try #require(golden("pools")[name])
+            let layer = try LayerProbe(kind, input: Shape(height: 6, width: 7, channels: 3), maxBatch: 2)
+            #expect(distance(layer.forward(g.floats("x")), g.floats("y")) < 1e-6, "\(name)")
+            #expect(distance(layer.backward(g.floats("dy")).input, g.floats("dx")) < 1e-6, "\(name)")
+        }
+    }
+
+    /// With the statistics frozen, training computes as inference does, and changes neither of them.
+    @Test(arguments: [1, 2]) func frozenBatchNormAgreesWithPyTorch(threads: Int) throws {
+        let g = try golden("frozennorm")
+        let layer = try LayerProbe(
+            .batchNorm(activation: .relu6), input: Shape(height: 4, width: 2, channels: 5), maxBatch: 3,
+            threads: threads)
+        for name in layer.names { layer[name] = g.floats(name) }
+        layer.freezesStatistics = true
+        #expect(distance(layer.forward(g.floats("x")), g.floats("y")) < 1e-5)
+        #expect(layer.forward(g.floats("x")) == layer.forward(g.floats("x"), training: false))
+        let gradients = layer.backward(g.floats("dy"))
+        #expect(distance(gradients.input, g.floats("dx")) < 1e-5)
+        #expect(distance(gradients.parameters["scale"]!, g.floats("dscale")) < 1e-5)
+        #expect(distance(gradients.parameters["shift"]!, g.floats("dshift")) < 1e-5)
+        #expect(layer["mean"] == g.floats("mean") && layer["variance"] == g.floats("variance"))
+    }
+
+    @Test(arguments: ["silu", "gelu", "relu6", "hard-swish"])
+    func activationsAgreeWithPyTorch(_ name: String) throws {
         let g = try golden(name)
         let layer = try LayerProbe(
-            .activation(name == "silu" ? .silu : .gelu), input: Shape(height: 1, width: 1, channels: 41), maxBatch: 1)
+            .activation(try #require(Activation(rawValue: name))), input: Shape(height: 1, width: 1, channels: 41),
+            maxBatch: 1)
         #expect(distance(layer.forward(g.floats("x")), g.floats("y")) < 1e-6)
         #expect(distance(layer.backward(g.floats("dy")).input, g.floats("dx")) < 1e-6)
     }
@@ -141,6 +195,24 @@ import Testing
         (.scale(0.3), Shape(height: 1, width: 1, channels: 5)),
         (.residual(), Shape(height: 3, width: 4, channels: 3)),
         (.residual(keep: 0.7), Shape(height: 3, width: 4, channels: 3)),
+        (.downsampling(channels: 4), Shape(height: 5, width: 4, channels: 3)),
+        (.convolution(channels: 3, kernel: 3, stride: 2, bias: true), Shape(height: 6, width: 5, channels: 2)),
+        (.convolution(channels: 2, kernel: 3, stride: 2, padding: .symmetric), Shape(height: 6, width: 7, channels: 3)),
+        (.convolution(channels: 2, kernel: 7, stride: 2, padding: .symmetric), Shape(height: 8, width: 5, channels: 2)),
+        (.convolution(channels: 3, kernel: 1, stride: 2), Shape(height: 5, width: 6, channels: 2)),
+        (.convolution(channels: 2, kernel: 2, stride: 2), Shape(height: 5, width: 6, channels: 2)),
+        (.convolution(channels: 2, kernel: 3, padding: .valid), Shape(height: 5, width: 4, channels: 2)),
+        (.depthwise(kernel: 3, stride: 2), Shape(height: 6, width: 7, channels: 3)),
+        (.depthwise(kernel: 5, stride: 2), Shape(height: 8, width: 6, channels: 2)),
+        (.depthwise(kernel: 3, stride: 2, padding: .symmetric), Shape(height: 6, width: 5, channels: 2)),
+        (.maxPool(window: 3, padding: .symmetric), Shape(height: 6, width: 5, channels: 2)),
+        (.averagePool(), Shape(height: 3, width: 5, channels: 3)),
+        (.averagePool(window: 3, stride: 2), Shape(height: 7, width: 6, channels: 2)),
+        (.averagePool(window: 2, stride: 3), Shape(height: 6, width: 5, channels: 2)),
+        (.activation(.relu6), Shape(height: 3, width: 3, channels: 2)),
+        (.activation(.hardSwish), Shape(height: 3, width: 3, channels: 2)),
+        (.batchNorm(activation: .relu6), Shape(height: 2, width: 3, channels: 3)),
+        (.batchNorm(activation: .hardSwish), Shape(height: 2, width: 3, channels: 3)),
     ]
 
     /// Central differences of Σ r·y against backward(r), for inputs and parameters.
@@ -252,21 +324,63 @@ import Testing
         }
     }
 
+    /// Stride 2 and every padding against the oracle, over odd and even sides, in training and inference.
+    @Test(arguments: [1, 2, 3, 5, 7], Padding.allCases)
+    func stridesAgreeWithTheirOracle(_ kernel: Int, _ padding: Padding) throws {
+        for (height, width, inputs, outputs, count) in [
+            (7, 8, 3, 5, 3), (8, 7, 16, 33, 2), (14, 15, 17, 16, 1), (9, 9, 1, 2, 4), (7, 7, 5, 70, 2),
+        ] where kernel % 2 == 1 || padding == .valid {
+            let shape = Shape(height: height, width: width, channels: inputs)
+            func make(_ method: ConvolutionMethod, _ mode: Mode) throws -> LayerProbe {
+                let layer = try LayerProbe(
+                    .convolution(channels: outputs, kernel: kernel, stride: 2, padding: padding, method: method),
+                    input: shape, maxBatch: count, mode: mode, threads: method == .naive ? 1 : 2)
+                layer["weight"] = random(kernel * kernel * inputs * outputs, seed: 2)
+                return layer
+            }
+            let (naive, fast) = (try make(.naive, .training), try make(.matrix, .training))
+            let x = random(count * shape.count, seed: 3)
+            let dy = random(count * fast.output.count, seed: 4)
+            let y = naive.forward(x)
+            #expect(distance(fast.forward(x), y) < 1e-5)
+            #expect(distance(try make(.matrix, .inference).forward(x, training: false), y) < 1e-5)
+            let (expected, found) = (naive.backward(dy), fast.backward(dy))
+            #expect(distance(found.input, expected.input) < 1e-5)
+            #expect(distance(found.parameters["weight"]!, expected.parameters["weight"]!) < 1e-5)
+        }
+    }
+
+    /// As TensorFlow and PyTorch lay windows: zeros before the map, and the number of windows.
+    @Test func windowsLieAsTheirPaddingSays() {
+        #expect(Padding.same.windows(side: 224, kernel: 3, stride: 2) == (0, 112))
+        #expect(Padding.same.windows(side: 225, kernel: 3, stride: 2) == (1, 113))
+        #expect(Padding.same.windows(side: 14, kernel: 5, stride: 2) == (1, 7))
+        #expect(Padding.same.windows(side: 7, kernel: 5, stride: 1) == (2, 7))
+        #expect(Padding.symmetric.windows(side: 224, kernel: 7, stride: 2) == (3, 112))
+        #expect(Padding.symmetric.windows(side: 112, kernel: 3, stride: 2) == (1, 56))
+        #expect(Padding.valid.windows(side: 10, kernel: 3, stride: 2) == (0, 4))
+        #expect(Padding.valid.windows(side: 2, kernel: 3, stride: 1) == (0, 0))
+    }
+
     @Test(arguments: [1, 3, 5, 7]) func depthwiseConvolutionAgreesWithItsOracle(_ kernel: Int) throws {
         for (height, width, channels, count) in [
             (1, 1, 1, 1), (4, 4, 16, 3), (7, 5, 3, 2), (9, 16, 17, 5), (2, 3, 70, 4), (16, 16, 64, 2), (5, 33, 31, 1),
         ] {
             let shape = Shape(height: height, width: width, channels: channels)
-            let layers = try [true, false].map {
-                try LayerProbe(.depthwise(kernel: kernel, naive: $0), input: shape, maxBatch: count, threads: 2)
+            for (stride, padding) in [(1, Padding.same), (2, .same), (2, .symmetric)] {
+                let layers = try [true, false].map {
+                    try LayerProbe(
+                        .depthwise(kernel: kernel, stride: stride, padding: padding, naive: $0), input: shape,
+                        maxBatch: count, threads: 2)
+                }
+                let x = random(count * shape.count, seed: 3)
+                let dy = random(count * layers[0].output.count, seed: 4)
+                for layer in layers { layer["weight"] = random(kernel * kernel * channels, seed: 2) }
+                let results = layers.map { ($0.forward(x), $0.backward(dy)) }
+                #expect(distance(results[1].0, results[0].0) < 1e-5)
+                #expect(distance(results[1].1.input, results[0].1.input) < 1e-5)
+                #expect(distance(results[1].1.parameters["weight"]!, results[0].1.parameters["weight"]!) < 1e-5)
             }
-            let x = random(count * shape.count, seed: 3)
-            let dy = random(count * shape.count, seed: 4)
-            for layer in layers { layer["weight"] = random(kernel * kernel * channels, seed: 2) }
-            let results = layers.map { ($0.forward(x), $0.backward(dy)) }
-            #expect(distance(results[1].0, results[0].0) < 1e-5)
-            #expect(distance(results[1].1.input, results[0].1.input) < 1e-5)
-            #expect(distance(results[1].1.parameters["weight"]!, results[0].1.parameters["weight"]!) < 1e-5)
         }
     }
 

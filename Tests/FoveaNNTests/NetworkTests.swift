@@ -1,6 +1,7 @@
 import FoundationEssentials
 import FoveaNN
 import FoveaSystem
+import Glibc
 import Testing
 
 @Suite struct NetworkTests {
@@ -69,8 +70,10 @@ import Testing
         }
     }
 
-    /// The seed's other networks, and Page's, with SGD.
-    @Test(arguments: ["depthwise", "resnet", "resnet9"]) func agreesWithPyTorch(_ name: String) throws {
+    /// The seed's other networks, Page's, and those for photographs, with SGD.
+    @Test(arguments: ["depthwise", "resnet", "resnet9", "resnet18", "efficientnet-lite0"]) func agreesWithPyTorch(
+        _ name: String
+    ) throws {
         let narrow = JSONValue.array([.int(4), .int(6)])
         let settings: [String: [String: JSONValue]] = [
             "depthwise": [
@@ -82,9 +85,18 @@ import Testing
                 "dropBlock": .object(["keep": .int(1), "fall": .int(0)]),
             ],
             "resnet9": ["channels": .array([.int(4), .int(5), .int(6), .int(7)])],
+            "resnet18": ["stem": .int(4), "channels": narrow, "blocks": .array([.int(1), .int(2)])],
+            "efficientnet-lite0": [
+                "stem": .int(4), "head": .int(12), "channels": .array([.int(4), .int(6), .int(8)]),
+                "blocks": .array([.int(1), .int(2), .int(1)]), "kernels": .array([.int(3), .int(5), .int(3)]),
+                "strides": .array([.int(1), .int(2), .int(2)]), "expansions": .array([.int(1), .int(2), .int(3)]),
+                "keep": .int(1),
+            ],
         ]
         try compare(
-            name, settings: settings[name]!, side: ["depthwise": 8, "resnet": 7, "resnet9": 32][name]!, steps: 2,
+            name, settings: settings[name]!,
+            side: ["depthwise": 8, "resnet": 7, "resnet9": 32, "resnet18": 18, "efficientnet-lite0": 18][name]!,
+            steps: 2,
             smoothing: 0.1, threads: 2, tolerances: (2e-4, 1e-3)
         ) { network, _ in
             let sgd = SGD(network, learningRate: 0.02, momentum: 0.9, weightDecay: 0.01)
@@ -114,6 +126,22 @@ import Testing
         let definition = NetworkDefinition(architecture: name, classes: 100)
         let network = try Network(definition, maxBatch: 1, mode: .inference, threads: 1)
         #expect(abs(network.multiplications / 1_000_000 - millions) <= 1, "\(network.multiplications)")
+    }
+
+    /// With ImageNet's thousand classes: parameters as torchvision and the authors of EfficientNet-Lite count them.
+    @Test(arguments: [
+        ("resnet18", 224, 11_689_512, 512), ("efficientnet-lite0", 224, 4_652_008, 1280),
+        ("efficientnet-lite1", 240, 5_416_680, 1280), ("efficientnet-lite2", 260, 6_092_072, 1280),
+    ])
+    func networksForPhotographsAreThoseOfTheirPapers(
+        _ name: String, _ side: Int, _ parameters: Int, _ features: Int
+    ) throws {
+        let definition = NetworkDefinition(
+            architecture: name, input: Shape(height: side, width: side, channels: 3), classes: 1000)
+        let network = try Network(definition, maxBatch: 1, mode: .inference, threads: 1)
+        #expect(network.parameterCount == parameters)
+        #expect(network.head == "head.linear" && network.featureCount == features)
+        if let lite = EfficientNetLite(rawValue: name) { #expect(lite.side == side) }
     }
 
     @Test func aDefinitionIsKeptWithAllItsSettings() throws {
@@ -153,6 +181,8 @@ import Testing
             "resnet": ["hidden": .array([.int(channels)])],
             "resnet9": ["channels": .array([.int(4), .int(channels), .int(4), .int(4)])],
             "foveanet": ["middles": .array([.int(4), .int(channels), .int(4)])],
+            "resnet18": ["channels": .array([.int(4), .int(channels)])],
+            "efficientnet-lite0": ["channels": .array([.int(8), .int(channels), .int(8)])],
         ]
         for (architecture, own) in settings {
             let all = smallSettings[architecture]!.merging(own) { $1 }.merging(["width": .number(width)]) { $1 }
@@ -261,6 +291,22 @@ import Testing
         NetworkDefinition(
             architecture: "resnet9", classes: 10,
             settings: .object(["channels": .array([.int(8), .int(16), .int(20), .int(100)])])),
+        // Stride 2, shortcuts, depthwise filters with what follows them, channels that nothing divides.
+        NetworkDefinition(
+            architecture: "resnet18", classes: 10,
+            settings: .object([
+                "stem": .int(17), "channels": .array([.int(17), .int(24), .int(40)]),
+                "blocks": .array([.int(2), .int(1), .int(2)]),
+            ])),
+        NetworkDefinition(
+            architecture: "efficientnet-lite0", classes: 10,
+            settings: .object([
+                "stem": .int(12), "head": .int(70), "channels": .array([.int(9), .int(16), .int(20), .int(33)]),
+                "blocks": .array([.int(1), .int(2), .int(2), .int(1)]),
+                "kernels": .array([.int(3), .int(3), .int(5), .int(5)]),
+                "strides": .array([.int(1), .int(2), .int(2), .int(1)]),
+                "expansions": .array([.int(1), .int(3), .int(4), .int(6)]),
+            ])),
     ]
 
     /// The invariant of serving: an image's scores have the same bits in any batch, at any place.
@@ -268,6 +314,11 @@ import Testing
     func scoresDoNotDependOnTheBatch(_ definition: NetworkDefinition, threads: Int) throws {
         let network = try Network(definition, maxBatch: 32, mode: .inference, threads: threads)
         network.initialize(seed: 3)
+        // Running statistics that are not those of the start.
+        for tensor in network.tensors where tensor.kind == .buffer && tensor.shape.count == 1 {
+            let noise = random(tensor.count, seed: 6, scale: 0.1)
+            try network.write(tensor.name, noise.map { tensor.name.hasSuffix("mean") ? $0 : 1 + $0 })
+        }
         if let stem = network.tensors.first(where: { $0.name == "stem.conv.weight" }) {
             try network.write(stem.name, random(stem.count, seed: 4))
         }
@@ -301,6 +352,45 @@ import Testing
             network.predict(moved, count: 40, probabilities: &batch)
             #expect(batch[(place * 10)..<(place * 10 + 10)].elementsEqual(alone[0..<10]), "place \(place)")
         }
+    }
+
+    /// Features times the head's matrix are the logits, whatever the batch.
+    @Test(arguments: Architectures.names) func featuresEnterTheHead(_ architecture: String) throws {
+        let definition = NetworkDefinition(
+            architecture: architecture, classes: 4, settings: .object(smallSettings[architecture]!))
+        let network = try Network(definition, maxBatch: 5, mode: .inference, threads: 2)
+        network.initialize(seed: 3)
+        for tensor in network.tensors where tensor.kind == .buffer && tensor.shape.count == 4 {
+            try network.write(tensor.name, random(tensor.count, seed: 4))
+        }
+        let head = try #require(network.head)
+        let (count, size) = (7, network.featureCount)
+        let matrix = network.read("\(head).weight")
+        #expect(matrix.count == size * 4)
+        let images = random(count * 3072, seed: 8)
+        var features = [Float](repeating: .nan, count: count * size)
+        network.features(images, count: count, into: &features)
+        #expect(Set(features.map(\.bitPattern)).count > 4, "they say something")
+        var alone = [Float](repeating: .nan, count: size)
+        for n in 0..<count {
+            network.features(Array(images[n * 3072..<(n + 1) * 3072]), count: 1, into: &alone)
+            #expect(alone.elementsEqual(features[n * size..<(n + 1) * size]), "image \(n)")
+        }
+        // What comes after the head: its bias; foveanet's factor; the seed's batch norm as it begins.
+        let factor: Float = architecture == "foveanet" ? 1.25 / 9 : 1
+        let bias = network.tensors.contains { $0.name == "\(head).bias" } ? network.read("\(head).bias") : [0, 0, 0, 0]
+        var expected: [Float] = []
+        for n in 0..<count {
+            var logits = bias
+            for (i, feature) in features[n * size..<(n + 1) * size].enumerated() {
+                for c in 0..<4 { logits[c] += feature * matrix[i * 4 + c] * factor }
+            }
+            let powers = logits.map { exp($0 - logits.max()!) }
+            expected += powers.map { $0 / powers.reduce(0, +) }
+        }
+        var probabilities = [Float](repeating: 0, count: count * 4)
+        network.predict(images, count: count, probabilities: &probabilities)
+        #expect(distance(probabilities, expected) < 1e-4)
     }
 
     @Test func tensorsAreReadAndWritten() throws {

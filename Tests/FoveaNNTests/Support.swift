@@ -79,4 +79,14 @@ let smallSettings: [String: [String: JSONValue]] = [
     "resnet": ["channels": .array([.int(4), .int(6)]), "hidden": .array([.int(8)])],
     "resnet9": ["channels": .array([.int(4), .int(4), .int(6), .int(8)])],
     "foveanet": ["widths": .array([.int(4), .int(6), .int(8)]), "middles": .array([.int(4), .int(4), .int(4)])],
+    "resnet18": ["stem": .int(4), "channels": .array([.int(4), .int(6)]), "blocks": .array([.int(1), .int(2)])],
+    "efficientnet-lite0": smallLite, "efficientnet-lite1": smallLite, "efficientnet-lite2": smallLite,
+]
+
+/// Three stages of EfficientNet-Lite: with and without expansion, stride and residual.
+private let smallLite: [String: JSONValue] = [
+    "stem": .int(8), "head": .int(16), "channels": .array([.int(16), .int(16), .int(24)]),
+    "blocks": .array([.int(1), .int(2), .int(1)]), "kernels": .array([.int(3), .int(5), .int(3)]),
+    "strides": .array([.int(1), .int(2), .int(2)]), "expansions": .array([.int(1), .int(2), .int(3)]),
+    "width": .number(1),
 ]

@@ -153,6 +153,71 @@ import Testing
         }
     }
 
+    /// A factor on a tensor's rate is as if the rate were another one for that tensor alone; 0 leaves the tensor as it is.
+    @Test(arguments: [TrainingSettings.OptimizerKind.adam, .sgd, .muon])
+    func ratesHaveFactors(_ optimizer: TrainingSettings.OptimizerKind) throws {
+        /// One step from the same start.
+        func step(_ rate: Double, _ factor: (String) -> Double) throws -> Network {
+            let network = try Network(smallFoveaNet, maxBatch: 4, mode: .training, threads: 1)
+            network.initialize(seed: 3)
+            let filters: [Float] = (0..<72).map { (i: Int) -> Float in Float(i % 7) / 7 - 0.4 }
+            try network.write("stem.conv.weight", filters)
+            let optimizer: any Optimizer =
+                switch optimizer {
+                case .adam: Adam(network, learningRate: rate, weightDecay: 0.1, rateFactor: factor)
+                case .sgd: SGD(network, learningRate: rate, weightDecay: 0.1, rateFactor: factor)
+                case .muon:
+                    Muon(
+                        network, learningRate: rate, momentum: 0.6, restLearningRate: rate, restMomentum: 0.9,
+                        weightDecay: 0.1, rateFactor: factor)
+                }
+            let images: [Float] = (0..<1200).map { (i: Int) -> Float in Float(i * 37 % 100) / 50 - 1 }
+            _ = network.forwardBackward(
+                images, targets: (0..<4).map { Target(Int32($0)) }, count: 4, loss: Loss(), step: 0, seed: 1)
+            optimizer.apply(factor: 1)
+            return network
+        }
+        func factor(_ name: String) -> Double {
+            name.hasPrefix("head") ? 10 : name.hasPrefix("group1.a") ? 0 : 1
+        }
+        let (mixed, slow, fast, still) = (
+            try step(0.01, factor), try step(0.01) { _ in 1 }, try step(0.1) { _ in 1 }, try step(0) { _ in 0 }
+        )
+        for tensor in mixed.tensors where tensor.kind == .parameter {
+            let expected = tensor.name.hasPrefix("head") ? fast : tensor.name.hasPrefix("group1.a") ? still : slow
+            #expect(distance(mixed.read(tensor.name), expected.read(tensor.name)) < 1e-6, "\(tensor.name)")
+            #expect(
+                (mixed.read(tensor.name) == still.read(tensor.name)) == tensor.name.hasPrefix("group1.a"),
+                "\(tensor.name)")
+        }
+    }
+
+    /// Training goes on from what the network has, with frozen statistics where that is wanted, and measuring it first
+    /// changes nothing.
+    @Test func trainingGoesOnFromGivenWeights() throws {
+        func make() throws -> Network {
+            let network = try Network(smallVanilla(), maxBatch: 16, mode: .training, threads: 1)
+            network.initialize(seed: 9)
+            try network.write("block1.norm1.mean", [0.3, 0.2, 0.1])
+            network.freezesStatistics = true
+            return network
+        }
+        let start = try make()
+        var settings = settings(epochs: 1, threads: 1)
+        settings.learningRate = 1e-3
+        let network = try make()
+        let trainer = try Trainer(
+            network, settings: settings, startsFresh: false, rateFactor: { $0.hasPrefix("block1") ? 0 : 1 })
+        #expect(bits(network) == bits(start))
+        _ = try trainer.measuredSecondsPerEpoch(Stripes(count: 32), development: 0)
+        #expect(bits(network) == bits(start))
+        _ = try trainer.run(Stripes(count: 32))
+        for tensor in network.tensors {
+            let isKept = tensor.kind == .buffer || tensor.name.hasPrefix("block1")
+            #expect((network.read(tensor.name) == start.read(tensor.name)) == isKept, "\(tensor.name)")
+        }
+    }
+
     /// Every optimizer and every average, mixed images and superclasses, from checkpoints in the middle of epochs.
     @Test(arguments: [
         (TrainingSettings.OptimizerKind.adam, "ema:0.9", 0.0), (.sgd, "lookahead:3:0.5", 0.5), (.sgd, "none", 0),

@@ -75,7 +75,7 @@ labels = torch.tensor([0, 1, 2, 3, 4, 1])
 p, buffers = {}, {}
 
 
-def norm(name, t, affine=True):
+def norm(name, t, affine=True, eps=1e-5):
     c = t.shape[1]
     buffers.setdefault(f"{name}.mean", torch.zeros(c, dtype=torch.float64))
     buffers.setdefault(f"{name}.variance", torch.ones(c, dtype=torch.float64))
@@ -83,7 +83,7 @@ def norm(name, t, affine=True):
         p[f"{name}.scale"] = (1 + 0.2 * torch.randn(c, dtype=torch.float64)).requires_grad_()
         p[f"{name}.shift"] = leaf(c, scale=0.2)
     return F.batch_norm(t, buffers[f"{name}.mean"], buffers[f"{name}.variance"], p.get(f"{name}.scale"),
-                        p.get(f"{name}.shift"), training=training, momentum=1 - momentum, eps=1e-5)
+                        p.get(f"{name}.shift"), training=training, momentum=1 - momentum, eps=eps)
 
 
 def network(t):
@@ -337,7 +337,8 @@ def tensors(values):
     return {n: hwio(t) if t.dim() == 4 else flat(t) for n, t in values.items()}
 
 
-for f, side, most in [(depthwise, 8, 0.997), (resnet, 7, 0.997), (resnet9, 32, 0.9)]:
+def write_network(f, side, most):
+    global p, buffers, training, momentum
     x = torch.randn(4, 3, side, side, dtype=torch.float64)
     labels = torch.tensor([0, 3, 2, 4])
     p, buffers = {}, {}
@@ -362,6 +363,10 @@ for f, side, most in [(depthwise, 8, 0.997), (resnet, 7, 0.997), (resnet9, 32, 0
     write(f.__name__, dict(x=nhwc(x), labels=labels.tolist(), side=side, start=start, losses=losses, gradients=gradients,
                            end=tensors(p), buffers=named(buffers), probabilities=flat(F.softmax(f(x), dim=1))))
 
+
+for f, side, most in [(depthwise, 8, 0.997), (resnet, 7, 0.997), (resnet9, 32, 0.9)]:
+    write_network(f, side, most)
+
 # One cycle: 40 steps, 5 of them up
 cycle = torch.optim.lr_scheduler.OneCycleLR(
     torch.optim.SGD(q, lr=1.0), max_lr=1.0, total_steps=40, pct_start=6 / 40, anneal_strategy="cos")
@@ -382,3 +387,107 @@ y = torch.stack([parts[g][0][:, int((groups[:i] == g).sum())] for i, g in enumer
 dy = torch.randn_like(y)
 y.backward(dy)
 write("superclasses", dict(x=flat(x), groups=groups.tolist(), y=flat(y), dy=flat(dy), dx=flat(x.grad)))
+
+
+# Stride 2: TensorFlow's SAME, on an even and an odd side, and PyTorch's own padding; each channel by itself as well
+def tensorflow(t, w, stride, groups=1):
+    """SAME: of an odd number of zeros the map has one more after it."""
+    pads = []
+    for length in (t.shape[3], t.shape[2]):
+        whole = max(0, ((length + stride - 1) // stride - 1) * stride + w.shape[2] - length)
+        pads += [whole // 2, whole - whole // 2]
+    return F.conv2d(F.pad(t, pads), w, stride=stride, groups=groups)
+
+
+strided = {}
+for name, kernel, groups in [("same", 3, 1), ("same5", 5, 1), ("symmetric", 3, 1), ("symmetric7", 7, 1), ("depthwise", 3, 3),
+                             ("depthwise5", 5, 3), ("depthwiseSymmetric", 3, 3)]:
+    x, w = leaf(2, 3, 6, 7), leaf(3 if groups > 1 else 4, 3 // groups, kernel, kernel)
+    y = (F.conv2d(x, w, stride=2, padding=kernel // 2, groups=groups) if "ymmetric" in name
+         else tensorflow(x, w, 2, groups))
+    dy = torch.randn_like(y)
+    y.backward(dy)
+    strided[name] = dict(x=nhwc(x), weight=hwio(w), y=nhwc(y), dy=nhwc(dy), dx=nhwc(x.grad), dweight=hwio(w.grad))
+write("strided", strided)
+
+# Maximum of 3x3 with PyTorch's padding; means of windows and of the whole map
+pools = {}
+for name, f in [("maximum", lambda t: F.max_pool2d(t, 3, 2, padding=1)), ("mean", lambda t: F.avg_pool2d(t, 3, 2)),
+                ("global", lambda t: t.mean((2, 3), keepdim=True))]:
+    x = leaf(2, 3, 6, 7)
+    y = f(x)
+    dy = torch.randn_like(y)
+    y.backward(dy)
+    pools[name] = dict(x=nhwc(x), y=nhwc(y), dy=nhwc(dy), dx=nhwc(x.grad))
+write("pools", pools)
+
+# Activations with corners
+for name, f in [("relu6", F.relu6), ("hard-swish", F.hardswish)]:
+    x = torch.linspace(-8.3, 8.3, 41).double().requires_grad_()
+    y = f(x)
+    dy = torch.randn_like(y)
+    y.backward(dy)
+    write(name, dict(x=flat(x), y=flat(y), dy=flat(dy), dx=flat(x.grad)))
+
+# Batch norm in training with the running statistics, ReLU6 behind it
+x, g, b = leaf(3, 5, 4, 2), leaf(5), leaf(5)
+mean, variance = torch.randn(5, dtype=torch.float64), torch.rand(5, dtype=torch.float64) + 0.5
+y = F.relu6(F.batch_norm(x, mean, variance, g, b, training=False, eps=1e-5))
+dy = torch.randn_like(y)
+y.backward(dy)
+write("frozennorm", dict(x=nhwc(x), scale=flat(g), shift=flat(b), mean=flat(mean), variance=flat(variance), y=nhwc(y),
+                         dy=nhwc(dy), dx=nhwc(x.grad), dscale=flat(g.grad), dshift=flat(b.grad)))
+
+
+# Networks for photographs, small
+def resnet18(t):
+    def part(name, t, c, k, stride):
+        pad = k // 2
+        return norm(f"{name[1]}", F.conv2d(t, filters(name[0], t.shape[1], c, k), stride=stride, padding=pad))
+
+    t = F.relu(part(("stem.conv", "stem.norm"), t, 4, 7, 2))
+    t = F.max_pool2d(t, 3, 2, padding=1)
+    for layer, (c, blocks) in enumerate([(4, 1), (6, 2)]):
+        for block in range(blocks):
+            name = f"layer{layer + 1}.{block}"
+            stride = 2 if layer > 0 and block == 0 else 1
+            u = F.relu(part((f"{name}.conv1", f"{name}.norm1"), t, c, 3, stride))
+            u = part((f"{name}.conv2", f"{name}.norm2"), u, c, 3, 1)
+            if stride > 1:
+                t = part((f"{name}.shortcut.conv", f"{name}.shortcut.norm"), t, c, 1, stride)
+            t = F.relu(t + u)
+    return classifier(t.mean((2, 3)))
+
+
+def classifier(t):
+    t = matrix("head.linear", t, 5)
+    if "head.linear.bias" not in p:
+        p["head.linear.bias"] = leaf(5, scale=0.2)
+    return t + p["head.linear.bias"]
+
+
+def efficientnet_lite0(t):
+    def part(name, t, c, k, stride=1, active=True):
+        t = norm(f"{name}.norm", tensorflow(t, filters(f"{name}.conv", t.shape[1], c, k), stride), eps=1e-3)
+        return F.relu6(t) if active else t
+
+    def depthwise(name, t, k, stride):
+        if f"{name}.conv.weight" not in p:
+            p[f"{name}.conv.weight"] = leaf(t.shape[1], 1, k, k, scale=0.5)
+        return F.relu6(norm(f"{name}.norm", tensorflow(t, p[f"{name}.conv.weight"], stride, t.shape[1]), eps=1e-3))
+
+    t = part("stem", t, 4, 3, 2)
+    number = 0
+    for channels, blocks, k, first, expansion in [(4, 1, 3, 1, 1), (6, 2, 5, 2, 2), (8, 1, 3, 2, 3)]:
+        for block in range(blocks):
+            name, stride = f"blocks.{number}", first if block == 0 else 1
+            u = part(f"{name}.expand", t, t.shape[1] * expansion, 1) if expansion > 1 else t
+            u = part(f"{name}.project", depthwise(f"{name}.depthwise", u, k, stride), channels, 1, active=False)
+            t = t + u if stride == 1 and channels == t.shape[1] else u
+            number += 1
+    return classifier(part("head", t, 12, 1).mean((2, 3)))
+
+
+efficientnet_lite0.__name__ = "efficientnet-lite0"
+for f, side, most in [(resnet18, 18, 0.9), (efficientnet_lite0, 18, 0.99)]:
+    write_network(f, side, most)

@@ -36,8 +36,8 @@ typedef struct {
 } ck_adam_settings;
 
 /* What an activation does to x: nothing; max(0, x); x * sigmoid(linear*x + cubic*x^3), which is SiLU for (1, 0) and GELU in
- * its tanh form for (1.5957691, 0.0713548). */
-enum { CK_NO_ACTIVATION, CK_RELU, CK_GATE };
+ * its tanh form for (1.5957691, 0.0713548); min(max(0, x), 6); x * min(max(0, x + 3), 6) / 6. */
+enum { CK_NO_ACTIVATION, CK_RELU, CK_GATE, CK_RELU6, CK_HARD_SWISH };
 typedef struct {
     int kind;
     float linear, cubic;
@@ -65,10 +65,13 @@ typedef struct {
     int stream;                  /* write past the caches, as below */
 } ck_wino_map;
 
-/* A map whose k x k patches are taken, with `pad` zeros around it. */
+/* A map whose k x k patches are taken, `down` x `across` of them, `stride` pixels apart, the first of which begins `top` and
+ * `left` pixels outside. Whatever lies outside is 0. `columns` is the width of a patch where that is not k, else 0. */
 typedef struct {
     int height, width, channels;
-    int k, pad;
+    int k, columns, stride;
+    int top, left;
+    int down, across;
 } ck_patches;
 
 /* X(result, name, parameters, arguments) */
@@ -95,23 +98,36 @@ typedef struct {
     X(void, maxpool, (const float *x, int h, int w, int c, float *y, uint8_t *which), (x, h, w, c, y, which))          \
     X(void, maxpool_back, (const float *dy, const uint8_t *which, int h, int w, int c, float *dx, int stream),         \
       (dy, which, h, w, c, dx, stream))                                                                                        \
-    /* 3 x 3 maximum, stride 2, SAME: ceil(side / 2) windows, of which an odd side's first begins one pixel outside. `which`\
-     * (0..8) as above. */                                                                                             \
-    X(void, maxpool3, (const float *x, int h, int w, int c, float *y, uint8_t *which), (x, h, w, c, y, which))         \
-    X(void, maxpool3_back, (const float *dy, const uint8_t *which, int h, int w, int c, float *dx, int stream),        \
-      (dy, which, h, w, c, dx, stream))                                                                                        \
+    /* 3 x 3 maximum, stride 2: ceil(side / 2) windows, the first of which begins `top` and `left` (0 or 1) pixels outside.\
+     * `which` (0..8) as above. */                                                                                     \
+    X(void, maxpool3, (const float *x, int h, int w, int c, int top, int left, float *y, uint8_t *which),              \
+      (x, h, w, c, top, left, y, which))                                                                               \
+    X(void, maxpool3_back,                                                                                             \
+      (const float *dy, const uint8_t *which, int h, int w, int c, int top, int left, float *dx, int stream),          \
+      (dy, which, h, w, c, top, left, dx, stream))                                                                     \
+    /* The mean of each patch, of which no pixel lies outside; and each pixel's share of the gradients. */             \
+    X(void, mean_pool, (const float *x, const ck_patches *p, float *y), (x, p, y))                                     \
+    X(void, mean_pool_back, (const float *dy, const ck_patches *p, float *dx), (dy, p, dx))                            \
     /* y = f(x), dx = dy * f'(x); y may be x, dx may be dy. */                                                         \
     X(void, apply_activation, (const float *x, float *y, size_t n, const ck_activation *f), (x, y, n, f))                    \
     X(void, apply_activation_back, (const float *x, const float *dy, float *dx, size_t n, const ck_activation *f),           \
       (x, dy, dx, n, f))                                                                                               \
     /* Softmax of one row of n logits; logits and probabilities may be the same buffer. */                             \
     X(void, softmax, (const float *logits, int n, float *probabilities), (logits, n, probabilities))                   \
-    /* Depthwise convolution of one bordered map, k x k (1, 3, 5 or 7), SAME; filters k*k x c; `flip` rotates them. */ \
-    X(void, depthwise, (const float *padded, const float *weights, const ck_patches *p, int flip, float *y),           \
-      (padded, weights, p, flip, y))                                                                                   \
-    /* gradient of the filters += that of one bordered map. */                                                         \
-    X(void, depthwise_filters, (const float *padded, const float *dy, const ck_patches *p, float *gradient),           \
-      (padded, dy, p, gradient))                                                                                       \
+    /* Depthwise convolution of one map, k x k (1, 3, 5 or 7), stride 1 or 2: output rows [first, last), then the epilogue\
+     * (may be NULL). Filters are k*k x c. */                                                                          \
+    X(void, depthwise,                                                                                                 \
+      (const float *x, const float *weights, const ck_patches *p, int first, int last, const ck_epilogue *epilogue,    \
+       float *y),                                                                                                      \
+      (x, weights, p, first, last, epilogue, y))                                                                       \
+    /* Rows [first, last) of the gradient of the map. */                                                               \
+    X(void, depthwise_back,                                                                                            \
+      (const float *dy, const float *weights, const ck_patches *p, int first, int last, float *dx),                    \
+      (dy, weights, p, first, last, dx))                                                                               \
+    /* gradient of the filters += that of output rows [first, last) of one map. */                                     \
+    X(void, depthwise_filters,                                                                                         \
+      (const float *x, const float *dy, const ck_patches *p, int first, int last, float *gradient),                    \
+      (x, dy, p, first, last, gradient))                                                                               \
     /* The largest plus the mean of each channel of one image; `which` remembers the first pixel with the largest. */  \
     X(void, global_pool, (const float *x, int pixels, int c, float *y, int32_t *which), (x, pixels, c, y, which))      \
     X(void, global_pool_back, (const float *dy, const int32_t *which, int pixels, int c, float *dx),                   \
@@ -148,13 +164,14 @@ typedef struct {
     X(void, product_columns,                                                                                           \
       (int m, int n, int k, const float *a, const float *b, float *c, ptrdiff_t ldc, int add),                         \
       (m, n, k, a, b, c, ldc, add))                                                                                    \
-    /* A map with its border: (height + 2 pad) x (width + 2 pad) x channels. */                                        \
+    /* The part of a map that its patches see, with zeros around: (down-1)*stride + k rows of as many columns. */       \
     X(void, border, (const float *x, const ck_patches *p, float *padded), (x, p, padded))                              \
-    /* y[rows x n] = patches of the output pixels [first, first + rows) of one bordered map * b, k*k*channels x n in the\
-     * order ky, kx, c, packed. */                                                                                     \
+    /* y[rows x n] = patches of the output pixels [first, first + rows) of one bordered map, whose rows are `wide` pixels,\
+     * times b, k*columns*channels x n in the order ky, kx, c, packed. Rows of y are `ldy` apart. */                   \
     X(void, patch_product,                                                                                             \
-      (const float *padded, const ck_patches *p, int first, int rows, int n, const float *b, float *y),                \
-      (padded, p, first, rows, n, b, y))                                                                               \
+      (const float *padded, int wide, const ck_patches *p, int first, int rows, int n, const float *b, float *y,       \
+       ptrdiff_t ldy),                                                                                                 \
+      (padded, wide, p, first, rows, n, b, y, ldy))                                                                    \
     /* c[i x n] = (add ? c : 0) + sum over pixels of x[pixel x i] * dy[pixel x n], both as they are. n is a multiple of\
      * ck_columns(). */                                                                                                \
     X(void, product_pixels, (int i, int n, int pixels, const float *x, const float *dy, float *c, int add),            \

@@ -90,7 +90,13 @@ final class BatchNorm: Layer {
         let tensors = memory!.tensors
         let (scale, shift, mean, inverse) = (own(0), own(1), own(2), own(3))
         let (pixels, size, c) = (input.pixels, input.count, Int32(channels))
-        if pass.training {
+        if pass.training && pass.freezesStatistics {
+            _ = fold()
+            for c in 0..<channels {
+                mean[c] = tensors[0][c]
+                inverse[c] = Float(1 / (Double(tensors[1][c]) + epsilon).squareRoot())
+            }
+        } else if pass.training {
             let rows = Double(count * pixels)
             let sums = reduce(count: count, pass) { images, sum, squares in
                 ck_moments(x + images.lowerBound * size, images.count * pixels, c, sum, squares)
@@ -123,7 +129,7 @@ final class BatchNorm: Layer {
         }
     }
 
-    /// With x̂ = (x−μ)/σ over m rows: dx = γ/σ · (dy − mean(dy) − x̂·mean(dy·x̂)).
+    /// With x̂ = (x−μ)/σ over m rows: dx = γ/σ · (dy − mean(dy) − x̂·mean(dy·x̂)); with frozen statistics γ/σ · dy.
     func backward(_ x: Floats, _ dy: Floats, _ dx: Floats?, count: Int, _ pass: Pass) {
         let (mean, inverse, a, b, d) = (own(2), own(3), own(4), own(5), own(6))
         let norm = ck_norm(
@@ -145,6 +151,10 @@ final class BatchNorm: Layer {
                 memory!.gradients[2]?[c] = Float(product * inverse)
                 memory!.gradients[3]?[c] = Float(sum)
             }
+            if pass.freezesStatistics {
+                (a[c], b[c], d[c]) = (Float(gamma * inverse), 0, 0)
+                continue
+            }
             let slope = -gamma * inverse * inverse * inverse * product / rows
             a[c] = Float(gamma * inverse)
             b[c] = Float(slope)
@@ -158,6 +168,59 @@ final class BatchNorm: Layer {
                     x + first, dy + first, dx + first, images.count * pixels, c, $0, a, b, d,
                     dx == dy ? 0 : pass.streams(count * size))
             }
+        }
+    }
+
+    // MARK: - Descriptions
+
+    var operation: String { "BatchNorm" }
+
+    func draw(in graph: inout GraphBuilder) {
+        graph.add(name, operation, output, tensors)
+        if let activation { graph.add("\(name)_\(activation.rawValue)", activation.operation, output) }
+    }
+
+    func describe(_ x: ONNXValue, in export: inout ONNXExport) -> ONNXValue {
+        let (mean, variance) = (tensors[0], tensors[1])
+        let (scale, shift): (String, String)
+        if affine {
+            (scale, shift) = (export.constant(tensors[2]), export.constant(tensors[3]))
+        } else {
+            let channels = input.channels
+            scale = export.graph.constant(
+                "\(name).scale", floats: [Float](repeating: 1, count: channels), shape: [channels])
+            shift = export.graph.constant(
+                "\(name).shift", floats: [Float](repeating: 0, count: channels), shape: [channels])
+        }
+        let y = export.add(
+            name, "BatchNormalization", x, [scale, shift, export.constant(mean), export.constant(variance)],
+            ["epsilon": .float(Float(epsilon))])
+        return activation?.describe(y, "\(name).\(activation!.rawValue)", in: &export) ?? y
+    }
+}
+
+extension LayerStack {
+    /// In inference a convolution does it on the way.
+    mutating func batchNorm(
+        _ name: String, momentum: Double, epsilon: Double, affine: Bool = true
+    ) throws(ShapeError) {
+        guard (0...1).contains(momentum), epsilon > 0, epsilon.isFinite else {
+            throw ShapeError(
+                "\(name) (batch norm)", given: "momentum \(momentum), epsilon \(epsilon)",
+                expected: "a momentum from 0 to 1, an epsilon above 0")
+        }
+        let norm = BatchNorm(name, input: shape, momentum: momentum, epsilon: epsilon, affine: affine)
+        if (layers.last as? any FusingLayer)?.fuse(norm) != true { append(norm) }
+    }
+}
+
+extension LayerProbe.Kind {
+    package static func batchNorm(
+        affine: Bool = true, momentum: Double = 0.997, activation: Activation? = nil
+    ) -> Self {
+        Self { stack throws(ShapeError) in
+            try stack.batchNorm(probe, momentum: momentum, epsilon: 1e-5, affine: affine)
+            if let activation { stack.activation(probe, activation) }
         }
     }
 }

@@ -25,7 +25,7 @@ protocol ConvolutionAlgorithm: AnyObject {
     func backwardFilters(_ x: Floats, _ dy: Floats, _ gradient: Floats, count: Int, _ pass: Pass)
 }
 
-/// A convolution with stride 1 over images with a border of zeros.
+/// A convolution over images with a border of zeros.
 package struct ConvolutionShape: Sendable, Equatable {
     /// Of the input.
     package var height: Int
@@ -33,29 +33,49 @@ package struct ConvolutionShape: Sendable, Equatable {
     package var inputs: Int
     package var outputs: Int
     package var kernel: Int
-    /// Zeros on each side.
-    package var pad: Int
+    /// Pixels from one patch to the next, 1 or 2.
+    package var stride: Int
+    /// Zeros before the first row and the first column.
+    package var top: Int
+    package var left: Int
+    package var outputHeight: Int
+    package var outputWidth: Int
 
-    /// An odd kernel keeps the size (SAME); an even one has no middle and takes off kernel − 1 (VALID).
-    init(height: Int, width: Int, inputs: Int, outputs: Int, kernel: Int) {
-        (self.height, self.width, self.inputs, self.outputs, self.kernel) = (height, width, inputs, outputs, kernel)
-        pad = kernel % 2 == 1 ? kernel / 2 : 0
+    init(
+        height: Int, width: Int, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Padding = .same
+    ) {
+        (self.height, self.width, self.inputs, self.outputs) = (height, width, inputs, outputs)
+        (self.kernel, self.stride) = (kernel, stride)
+        (top, outputHeight) = padding.windows(side: height, kernel: kernel, stride: stride)
+        (left, outputWidth) = padding.windows(side: width, kernel: kernel, stride: stride)
     }
 
-    var outputHeight: Int { height + 2 * pad - kernel + 1 }
-    var outputWidth: Int { width + 2 * pad - kernel + 1 }
     /// Of the output.
     var pixels: Int { outputHeight * outputWidth }
     /// Floats of one patch: the inner dimension of the matrix product.
     var patch: Int { kernel * kernel * inputs }
     var filters: Int { patch * outputs }
 
-    /// Backward-data: from dy to dx, with rotated filters.
+    /// Backward-data with stride 1: from dy to dx, with rotated filters.
     var backward: ConvolutionShape {
-        var shape = ConvolutionShape(
-            height: outputHeight, width: outputWidth, inputs: outputs, outputs: inputs, kernel: kernel)
-        shape.pad = kernel - 1 - pad
+        var shape = self
+        (shape.height, shape.width, shape.inputs, shape.outputs) = (outputHeight, outputWidth, outputs, inputs)
+        (shape.outputHeight, shape.outputWidth) = (height, width)
+        (shape.top, shape.left) = (kernel - 1 - top, kernel - 1 - left)
         return shape
+    }
+
+    /// As the kernels take it.
+    var patches: ck_patches {
+        ck_patches(
+            height: Int32(height), width: Int32(width), channels: Int32(inputs), k: Int32(kernel), columns: 0,
+            stride: Int32(stride), top: Int32(top), left: Int32(left), down: Int32(outputHeight),
+            across: Int32(outputWidth))
+    }
+
+    /// Rows and columns of the part of the map that the patches see, with its zeros.
+    var bordered: (height: Int, width: Int) {
+        ((outputHeight - 1) * stride + kernel, (outputWidth - 1) * stride + kernel)
     }
 }
 

@@ -102,4 +102,25 @@ final class Dropout: Layer {
             }
         }
     }
+
+    // MARK: - Descriptions
+
+    var operation: String { block == 1 ? "Dropout" : "DropBlock" }
+
+    func describe(_ x: ONNXValue, in export: inout ONNXExport) -> ONNXValue { x }
+}
+
+extension LayerStack {
+    /// Dropout for a block of 1, else DropBlock.
+    mutating func dropout(_ name: String, keep: Dropout.Keep, block: Int = 1) throws(ShapeError) {
+        // By its name, so that no two of a network draw the same masks: FNV-1a.
+        let salt = name.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        append(try Dropout(name, input: shape, keep: keep, block: block, salt: salt, mode: mode))
+    }
+}
+
+extension LayerProbe.Kind {
+    package static func dropout(keep: Double, block: Int = 1) -> Self {
+        Self { stack throws(ShapeError) in try stack.dropout(probe, keep: .init(first: keep), block: block) }
+    }
 }

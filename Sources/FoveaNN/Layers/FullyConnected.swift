@@ -92,4 +92,37 @@ final class FullyConnected: Layer {
                 1, dx + range.lowerBound, inputs)
         }
     }
+
+    // MARK: - Descriptions
+
+    var operation: String { "MatMul" }
+
+    /// A map is flattened as ONNX has it, channel by channel; the matrix's rows come in that order.
+    func describe(_ x: ONNXValue, in export: inout ONNXExport) -> ONNXValue {
+        let matrix = tensors[0]
+        var x = x
+        if x.isMap {
+            x = ONNXValue(
+                name: export.add("\(name).flat", "Flatten", x, [], ["axis": .integer(1)]).name, isMap: false)
+        }
+        let weights = export.constant(
+            matrix, from: [input.height, input.width, input.channels, matrix.shape[1]], order: [2, 0, 1, 3],
+            to: matrix.shape)
+        let bias = tensors.count > 1 ? [export.constant(tensors[1])] : []
+        return export.add(name, "Gemm", x, [weights] + bias)
+    }
+}
+
+extension LayerStack {
+    mutating func fullyConnected(
+        _ name: String, outputs: Int, bias: Bool = false, start: FullyConnected.Start = .xavier
+    ) throws(ShapeError) {
+        append(try FullyConnected(name, input: shape, outputs: outputs, bias: bias, start: start))
+    }
+}
+
+extension LayerProbe.Kind {
+    package static func fullyConnected(outputs: Int, bias: Bool = false) -> Self {
+        Self { stack throws(ShapeError) in try stack.fullyConnected(probe, outputs: outputs, bias: bias) }
+    }
 }

@@ -34,4 +34,22 @@ final class GlobalPool: Layer {
             for n in images { ck_global_pool_back(dy + n * c, which + n * c, pixels, Int32(c), dx + n * size) }
         }
     }
+
+    // MARK: - Descriptions
+
+    var operation: String { "GlobalMaxPlusMean" }
+
+    func describe(_ x: ONNXValue, in export: inout ONNXExport) -> ONNXValue {
+        let largest = export.add("\(name).max", "GlobalMaxPool", x)
+        let mean = export.add("\(name).mean", "GlobalAveragePool", x)
+        return export.add(name, "Add", largest, [mean.name])
+    }
+}
+
+extension LayerStack {
+    mutating func globalPool(_ name: String) { append(GlobalPool(name, input: shape)) }
+}
+
+extension LayerProbe.Kind {
+    package static var globalPool: Self { Self { $0.globalPool(probe) } }
 }

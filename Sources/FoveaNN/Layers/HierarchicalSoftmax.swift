@@ -99,4 +99,56 @@ final class HierarchicalSoftmax: Layer {
             }
         }
     }
+
+    // MARK: - Descriptions
+
+    var operation: String { "HierarchicalLogSoftmax" }
+
+    /// Classes are gathered by their superclass, N × superclasses × the most classes of one; what is over in smaller ones
+    /// is a logit that counts for nothing.
+    func describe(_ x: ONNXValue, in export: inout ONNXExport) -> ONNXValue {
+        let (classes, groups) = (groupOf.count, sizes.count)
+        let most = Int(sizes.max() ?? 0)
+        var members = [[Int]](repeating: [], count: groups)
+        var places: [Int] = []
+        for (label, group) in groupOf.enumerated() {
+            places.append(group * most + members[group].count)
+            members[group].append(label)
+        }
+        var logits = x
+        if members.contains(where: { $0.count < most }) {
+            let pads = export.graph.constant("\(name).pads", integers: [0, 0, 0, 1])
+            let nothing = export.graph.constant("\(name).nothing", floats: [-1e30])
+            logits = export.add("\(name).padded", "Pad", x, [pads, nothing])
+        }
+        let order = export.graph.constant(
+            "\(name).members", integers: members.flatMap { $0 + Array(repeating: classes, count: most - $0.count) },
+            shape: [groups, most])
+        var inside = export.add("\(name).gathered", "Gather", logits, [order], ["axis": .integer(1)])
+        inside = export.add("\(name).inside", "LogSoftmax", inside, [], ["axis": .integer(2)])
+        inside = export.add("\(name).flat", "Flatten", inside, [], ["axis": .integer(1)])
+        let back = export.graph.constant("\(name).places", integers: places)
+        inside = export.add("\(name).given", "Gather", inside, [back], ["axis": .integer(1)])
+
+        var shares = [Float](repeating: 0, count: classes * groups)
+        for (label, group) in groupOf.enumerated() { shares[label * groups + group] = Float(1 / sizes[group]) }
+        let means = export.graph.constant("\(name).means", floats: shares, shape: [classes, groups])
+        var own = export.add("\(name).logits", "MatMul", x, [means])
+        own = export.add("\(name).groups", "LogSoftmax", own, [], ["axis": .integer(1)])
+        let groupOf = export.graph.constant("\(name).of", integers: groupOf)
+        own = export.add("\(name).group", "Gather", own, [groupOf], ["axis": .integer(1)])
+        return export.add(name, "Add", own, [inside.name])
+    }
+}
+
+extension LayerStack {
+    mutating func superclasses(_ name: String, groupOf: [Int]) throws(ShapeError) {
+        append(try HierarchicalSoftmax(name, input: shape, groupOf: groupOf))
+    }
+}
+
+extension LayerProbe.Kind {
+    package static func superclasses(_ groupOf: [Int]) -> Self {
+        Self { stack throws(ShapeError) in try stack.superclasses(probe, groupOf: groupOf) }
+    }
 }

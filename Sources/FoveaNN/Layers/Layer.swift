@@ -31,6 +31,12 @@ protocol Layer: AnyObject {
     /// x is what `forward` got, still in place.
     func backward(_ x: Floats, _ dy: Floats, _ dx: Floats?, count: Int, _ pass: Pass)
 
+    /// What it does in one word, such as `Conv2D`: its name in a drawing.
+    var operation: String { get }
+
+    /// Adds itself to a drawing; one node, where it is no group of layers.
+    func draw(in graph: inout GraphBuilder)
+
     /// Writes down the nodes of an ONNX graph that take x and give y in inference; see ONNX/.
     func describe(_ x: ONNXValue, in export: inout ONNXExport) -> ONNXValue
 }
@@ -42,6 +48,7 @@ extension Layer {
     func needs(maxBatch: Int, mode: Mode) -> LayerNeeds { LayerNeeds() }
     func bind(_ memory: LayerMemory) {}
     func parametersChanged() {}
+    func draw(in graph: inout GraphBuilder) { graph.add(name, operation, output, tensors) }
 }
 
 /// What a network is built for. Inference keeps neither gradients nor what backward would need.
@@ -85,9 +92,13 @@ struct TensorSpecification {
     }
 }
 
-/// Memory of a layer beside its tensors, in floats: for the whole batch, and per thread (shared by all layers).
+/// Memory of a layer beside its tensors, in floats.
 struct LayerNeeds {
+    /// For the whole batch, its own.
     var own = 0
+    /// For the whole batch, only while the layer runs: all layers have the same.
+    var shared = 0
+    /// For each thread, only while the layer runs: for intermediate values, and for partial sums of gradients.
     var scratch = 0
     var partial = 0
 }
@@ -97,12 +108,15 @@ struct LayerMemory {
     var tensors: [Floats]
     var gradients: [Floats?]
     var own: Floats
+    var shared: Floats
 }
 
 /// What a pass through the network is: given to each layer by the network.
 struct Pass {
     /// Statistics of the batch, dropout and so on; false in evaluation, also on a network built for training.
     var training: Bool
+    /// In training too batch norm takes its running statistics, and leaves them as they are.
+    var freezesStatistics = false
     let pool: ThreadPool
     /// One scratch buffer per thread.
     let scratch: [Floats]
@@ -161,6 +175,6 @@ extension Pass {
     func streams(_ floats: Int) -> Int32 { training && floats > 4 << 20 ? 1 : 0 }
 }
 
-/// Images that inference takes at a time through all layers on each thread: their activations stay in cache. The
-/// capacity of a batch is a multiple of this.
+/// Images that inference takes at a time through all layers on each thread, where they are small: their activations stay in
+/// the cache.
 let imageBlock = 16

@@ -17,9 +17,10 @@ final class NaiveConvolution: ConvolutionAlgorithm {
         for n in 0..<count {
             for y in 0..<s.outputHeight {
                 for x in 0..<s.outputWidth {
-                    for ky in 0..<s.kernel where (0..<s.height).contains(y + ky - s.pad) {
-                        for kx in 0..<s.kernel where (0..<s.width).contains(x + kx - s.pad) {
-                            let from = ((n * s.height + y + ky - s.pad) * s.width + x + kx - s.pad) * s.inputs
+                    let (top, left) = (y * s.stride - s.top, x * s.stride - s.left)
+                    for ky in 0..<s.kernel where (0..<s.height).contains(top + ky) {
+                        for kx in 0..<s.kernel where (0..<s.width).contains(left + kx) {
+                            let from = ((n * s.height + top + ky) * s.width + left + kx) * s.inputs
                             let to = (n * s.pixels + y * s.outputWidth + x) * s.outputs
                             let at = (ky * s.kernel + kx) * s.inputs
                             for i in 0..<s.inputs {

@@ -22,4 +22,23 @@ final class Scale: Layer {
 
     func forward(_ x: Floats, _ y: Floats, count: Int, _ pass: Pass) { scale(y, count: count) }
     func backward(_ x: Floats, _ dy: Floats, _ dx: Floats?, count: Int, _ pass: Pass) { scale(dy, count: count) }
+
+    // MARK: - Descriptions
+
+    var operation: String { "Scale" }
+
+    func describe(_ x: ONNXValue, in export: inout ONNXExport) -> ONNXValue {
+        let factor = export.graph.constant("\(name).factor", floats: [factor])
+        return export.add(name, "Mul", x, [factor])
+    }
+}
+
+extension LayerStack {
+    mutating func scale(_ name: String, factor: Double) {
+        append(Scale(name, input: shape, factor: Float(factor)))
+    }
+}
+
+extension LayerProbe.Kind {
+    package static func scale(_ factor: Double) -> Self { Self { $0.scale(probe, factor: factor) } }
 }

@@ -48,7 +48,7 @@ final class WinogradConvolution: ConvolutionAlgorithm {
             down = (s.outputHeight + m - 1) / m
             across = (s.outputWidth + m - 1) / m
             source = ck_wino_map(
-                height: Int32(s.height), width: Int32(s.width), channels: Int32(s.inputs), pad: Int32(s.pad),
+                height: Int32(s.height), width: Int32(s.width), channels: Int32(s.inputs), pad: Int32(s.top),
                 down: Int32(down), across: Int32(across), m: Int32(m), k: Int32(s.kernel), stream: 0)
             target = ck_wino_map(
                 height: Int32(s.outputHeight), width: Int32(s.outputWidth), channels: Int32(s.outputs), pad: 0,
@@ -77,11 +77,13 @@ final class WinogradConvolution: ConvolutionAlgorithm {
 
     /// Whether the transforms exist and pay: enough channels for the products, no more padding than is saved.
     static func suits(_ shape: ConvolutionShape) -> Bool {
-        guard shape.inputs >= 16, shape.outputs >= 16, let best = Tiling.best(shape, .training) else { return false }
+        guard shape.stride == 1, shape.top == shape.left, shape.inputs >= 16, shape.outputs >= 16,
+            let best = Tiling.best(shape, .training)
+        else { return false }
         return best.work * 10 <= 7 * shape.kernel * shape.kernel * shape.pixels
     }
 
-    /// The kernel must be 2, 3 or 5.
+    /// The kernel must be 2, 3 or 5, the stride 1.
     init(_ shape: ConvolutionShape, mode: Mode) {
         self.shape = shape
         forth = Tiling.best(shape, mode)!

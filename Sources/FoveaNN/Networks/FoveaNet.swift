@@ -27,7 +27,7 @@ package struct FoveaNetSettings: Codable, Sendable, Equatable {
     package init() {}
 }
 
-func foveaNet(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer] {
+func foveaNet(_ definition: NetworkDefinition, _ net: inout LayerStack) throws {
     let settings = try definition.settings(over: FoveaNetSettings())
     let groups = settings.widths.count
     guard groups > 0, settings.middles.count == groups, settings.kernels.count == groups,
@@ -44,7 +44,6 @@ func foveaNet(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer]
     }
     let widths = try settings.widths.scaled(by: settings.width)
     let middles = try settings.middles.scaled(by: settings.width)
-    var net = LayerStack(input: definition.input, mode: mode)
     func norm(_ stack: inout LayerStack, _ name: String) throws(ShapeError) {
         try stack.batchNorm("\(name).norm", momentum: settings.bnMomentum, epsilon: settings.bnEpsilon)
         stack.activation("\(name).activation", settings.activation)
@@ -69,5 +68,4 @@ func foveaNet(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer]
     net.globalPool("head.pool")
     try net.fullyConnected("head.linear", outputs: definition.classes, start: .uniform)
     net.scale("head.scale", factor: settings.scale)
-    return net.layers
 }

@@ -42,6 +42,10 @@ package final class Network: @unchecked Sendable {
     /// Divides the logits before they become probabilities.
     package var temperature: Float = 1
 
+    /// Training leaves the running statistics of all batch norms as they are, and normalises with them: for fine-tuning,
+    /// where batches say less about the images than what was learnt before. Scale and shift go on learning.
+    package var freezesStatistics = false
+
     /// Set it to be told how long each layer takes.
     package var clock: LayerClock?
 
@@ -66,12 +70,14 @@ package final class Network: @unchecked Sendable {
     /// Loss and hit of each image; training only.
     private let lossRows: Floats?
     private let firstTrainable: Int
+    /// The last fully connected layer.
+    private let headIndex: Int?
     private let names: [String: Int]
 
     /// Builds the network; all memory is allocated here, zeroed.
     ///
     /// - Parameters:
-    ///   - maxBatch: images of one pass, more memory for more; rounded up to a multiple of 16.
+    ///   - maxBatch: images of one pass, more memory for more.
     ///   - threads: the pool's size; 1 makes no thread at all.
     ///   - beside: bytes that its owner needs as well, by the floats that are learned.
     ///   - other: a network of the same parameters for images of another size, whose memory this one uses, parameters,
@@ -85,7 +91,7 @@ package final class Network: @unchecked Sendable {
         precondition(maxBatch > 0 && threads > 0)
         let definition = try Architectures.resolved(definition)
         let layers = try Architectures.build(definition, mode: mode)
-        let capacity = (maxBatch + imageBlock - 1) / imageBlock * imageBlock
+        let capacity = maxBatch
         self.definition = definition
         self.mode = mode
         self.maxBatch = capacity
@@ -131,6 +137,7 @@ package final class Network: @unchecked Sendable {
         }
         let needs = layers.map { $0.needs(maxBatch: capacity, mode: mode) }
         let own = needs.map { memory.reserve($0.own) }
+        let sharedPlace = memory.reserve(needs.map(\.shared).max() ?? 0)
         let scratchFloats = needs.map(\.scratch).max() ?? 0
         let partialFloats = needs.map(\.partial).max() ?? 0
         let scratch = (0..<threads).map { _ in memory.reserve(scratchFloats) }
@@ -173,6 +180,7 @@ package final class Network: @unchecked Sendable {
         self.scratch = scratch.map { memory[$0] }
         self.partial = partial.map { memory[$0] }
         self.lossRows = lossRows.map { memory[$0] }
+        headIndex = layers.lastIndex { $0 is FullyConnected }
         firstTrainable = layers.firstIndex { $0.tensors.contains { $0.kind == .parameter } } ?? layers.count
 
         var next = 0
@@ -185,7 +193,7 @@ package final class Network: @unchecked Sendable {
                     gradients: mine.map {
                         mode == .training && all[$0].kind == .parameter ? gradients[offsets[$0]] : nil
                     },
-                    own: memory[place]))
+                    own: memory[place], shared: memory[sharedPlace]))
         }
         for (spec, offset) in zip(all, offsets) where other == nil {
             if case .constant(let value) = spec.start {
@@ -269,18 +277,37 @@ package final class Network: @unchecked Sendable {
 
     private func pass(training: Bool, step: Int = 0, epoch: Int = 0, seed: UInt64 = 0) -> Pass {
         Pass(
-            training: training, pool: pool, scratch: scratch, partial: partial, step: step, epoch: epoch, seed: seed,
+            training: training, freezesStatistics: freezesStatistics, pool: pool, scratch: scratch, partial: partial,
+            step: step, epoch: epoch, seed: seed,
             clock: clock)
     }
 
     /// Runs all layers over at most `maxBatch` images; the result is in the network's own memory until the next call.
-    func forward(_ images: UnsafePointer<Float>, count: Int, _ pass: Pass) -> Floats {
+    ///
+    /// - Parameter most: only the first ones; nil: all.
+    func forward(_ images: UnsafePointer<Float>, count: Int, layers most: Int? = nil, _ pass: Pass) -> Floats {
         precondition(count <= maxBatch)
         let images = UnsafeMutablePointer(mutating: images)  // no layer in place comes first, so x is only read
-        for (index, layer) in layers.enumerated() {
-            layer.run(activations[index] ?? images, activations[index + 1]!, count: count, pass)
+        let last = most ?? layers.count
+        for index in 0..<last {
+            layers[index].run(activations[index] ?? images, activations[index + 1]!, count: count, pass)
         }
-        return activations[layers.count]!
+        return activations[last] ?? images
+    }
+
+    /// Inference in blocks of images whose activations stay in the cache.
+    ///
+    /// - Parameter body: gets the first image's number, how many there are, and the result of the first `layers` layers,
+    ///   which it may change.
+    private func eachBlock(
+        _ images: UnsafePointer<Float>, count: Int, layers: Int, _ body: (Int, Int, Floats) -> Void
+    ) {
+        let most = min(maxBatch, imageBlock * pool.threads)
+        let pass = pass(training: false)
+        for first in stride(from: 0, to: count, by: most) {
+            let present = min(most, count - first)
+            body(first, present, forward(images + first * input.count, count: present, layers: layers, pass))
+        }
     }
 
     /// Class probabilities of any number of images, in the mode of inference.
@@ -291,12 +318,7 @@ package final class Network: @unchecked Sendable {
     package func predict(
         _ images: UnsafePointer<Float>, count: Int, probabilities: UnsafeMutablePointer<Float>
     ) {
-        // A block a thread: the activations stay in cache.
-        let most = min(maxBatch, imageBlock * pool.threads)
-        let pass = pass(training: false)
-        for first in stride(from: 0, to: count, by: most) {
-            let present = min(most, count - first)
-            let logits = forward(images + first * input.count, count: present, pass)
+        eachBlock(images, count: count, layers: layers.count) { first, present, logits in
             func finish(_ images: Range<Int>) {
                 for n in images {
                     let row = logits + n * classes
@@ -306,6 +328,27 @@ package final class Network: @unchecked Sendable {
             }
             // A few images take less than it takes to wake a thread.
             if present <= 16 { finish(0..<present) } else { pool.split(present, grain: 16) { finish($1) } }
+        }
+    }
+
+    /// The last fully connected layer's name: its tensors, `NAME.weight` and perhaps `NAME.bias`, make class scores of
+    /// features. Nil where a network has none.
+    package var head: String? { headIndex.map { layers[$0].name } }
+
+    /// Floats of an image that enter `head`; 0 where there is none.
+    package var featureCount: Int { headIndex.map { layers[$0].input.count } ?? 0 }
+
+    /// What enters the last fully connected layer, of any number of images, in the mode of inference.
+    ///
+    /// - Parameters:
+    ///   - images: count × height × width × channels.
+    ///   - features: count × `featureCount`, overwritten. Bit for bit the same for an image in any batch.
+    package func features(
+        _ images: UnsafePointer<Float>, count: Int, into features: UnsafeMutablePointer<Float>
+    ) {
+        guard let headIndex else { preconditionFailure("\(definition.architecture) has no features") }
+        eachBlock(images, count: count, layers: headIndex) { first, present, result in
+            (features + first * featureCount).update(from: result, count: present * featureCount)
         }
     }
 

@@ -24,75 +24,45 @@ extension NetworkDefinition {
     /// - Throws: `NetworkDefinitionError`, `ShapeError` where it cannot be built.
     package func graph() throws -> [GraphNode] {
         var graph = GraphBuilder(input: input)
-        graph.add(try Architectures.build(Architectures.resolved(self), mode: .training))
-        graph.add("probabilities", "Softmax", graph.last)
+        _ = graph.follow(try Architectures.build(Architectures.resolved(self), mode: .training), from: graph.last)
+        graph.add("probabilities", "Softmax", graph.shape)
         return graph.nodes
     }
 }
 
-/// Walks over layers and writes down what they are.
-private struct GraphBuilder {
+/// Where layers draw themselves.
+struct GraphBuilder {
     private(set) var nodes: [GraphNode]
-    var last: Shape { nodes[nodes.count - 1].output }
+    /// The node whose result the next one takes.
+    private(set) var last: String
+    private(set) var shape: Shape
 
     init(input: Shape) {
-        nodes = [GraphNode(name: "images", operation: "Placeholder", inputs: [], output: input, tensors: [])]
+        (last, shape) = ("images", input)
+        nodes = [GraphNode(name: last, operation: "Placeholder", inputs: [], output: input, tensors: [])]
     }
 
     /// Adds an operation on the last one's result, and on another's.
+    ///
+    /// - Parameter name: parts with dots between them.
     mutating func add(
         _ name: String, _ operation: String, _ output: Shape, _ tensors: [TensorSpecification] = [],
         with other: String? = nil
     ) {
+        let name = name.replacing(".", with: "/")
         nodes.append(
             GraphNode(
-                name: name.replacing(".", with: "/"), operation: operation,
-                inputs: [nodes[nodes.count - 1].name] + (other.map { [$0] } ?? []), output: output,
+                name: name, operation: operation, inputs: [last] + (other.map { [$0] } ?? []), output: output,
                 tensors: tensors.map { TensorInfo(name: $0.name, shape: $0.shape, kind: $0.kind) }))
+        (last, shape) = (name, output)
     }
 
-    mutating func add(_ layers: [any Layer]) {
-        for layer in layers {
-            if let residual = layer as? Residual {
-                let entrance = nodes[nodes.count - 1].name
-                add(residual.branch)
-                add("\(residual.name).sum", "Add", residual.output, with: entrance)
-            } else {
-                add(layer.name, layer.operation, layer.output, layer.tensors)
-                if let norm = layer as? BatchNorm, let activation = norm.activation {
-                    add("\(norm.name)_\(activation.rawValue)", activation.operation, norm.output)
-                }
-            }
-        }
-    }
-}
-
-extension Activation {
-    /// Its name in a graph.
-    fileprivate var operation: String {
-        switch self {
-        case .relu: "ReLU"
-        case .silu: "SiLU"
-        case .gelu: "GELU"
-        }
-    }
-}
-
-extension Layer {
-    /// Its name in a graph.
-    fileprivate var operation: String {
-        switch self {
-        case is Convolution: "Conv2D"
-        case is DepthwiseConvolution: "DepthwiseConv2D"
-        case is FullyConnected: "MatMul"
-        case is BatchNorm: "BatchNorm"
-        case let layer as ActivationLayer: layer.kind.operation
-        case is MaxPool: "MaxPool"
-        case is GlobalPool: "GlobalMaxPlusMean"
-        case let layer as Dropout: layer.block == 1 ? "Dropout" : "DropBlock"
-        case is Scale: "Scale"
-        case is HierarchicalSoftmax: "HierarchicalLogSoftmax"
-        default: preconditionFailure("\(type(of: self)) has no name in a graph")
-        }
+    /// Adds layers one after the other, the first of which takes the result of a given node.
+    ///
+    /// - Returns: the last of their nodes; the given one where there is no layer.
+    mutating func follow(_ layers: [any Layer], from start: String) -> String {
+        last = start
+        for layer in layers { layer.draw(in: &self) }
+        return last
     }
 }

@@ -122,11 +122,11 @@ package enum Architectures {
     private struct Architecture: Sendable {
         let name: String
         let complete: @Sendable (NetworkDefinition) throws -> JSONValue
-        let build: @Sendable (NetworkDefinition, Mode) throws -> [any Layer]
+        let build: @Sendable (NetworkDefinition, inout LayerStack) throws -> Void
 
         init<Settings: Codable & SendableMetatype>(
             _ name: String, _ defaults: @autoclosure @escaping @Sendable () -> Settings,
-            _ build: @escaping @Sendable (NetworkDefinition, Mode) throws -> [any Layer]
+            _ build: @escaping @Sendable (NetworkDefinition, inout LayerStack) throws -> Void
         ) {
             self.name = name
             complete = { try JSONValue(encoding: $0.settings(over: defaults())) }
@@ -135,11 +135,15 @@ package enum Architectures {
     }
 
     private static let architectures = [
-        Architecture("vanilla", VanillaSettings()) { try vanilla($0, mode: $1) },
-        Architecture("depthwise", VanillaSettings()) { try depthwise($0, mode: $1) },
-        Architecture("resnet", ResNetSettings()) { try resNet($0, mode: $1) },
-        Architecture("resnet9", ResNet9Settings()) { try resNet9($0, mode: $1) },
-        Architecture("foveanet", FoveaNetSettings()) { try foveaNet($0, mode: $1) },
+        Architecture("vanilla", VanillaSettings()) { try vanilla($0, &$1) },
+        Architecture("depthwise", VanillaSettings()) { try depthwise($0, &$1) },
+        Architecture("resnet", ResNetSettings()) { try resNet($0, &$1) },
+        Architecture("resnet9", ResNet9Settings()) { try resNet9($0, &$1) },
+        Architecture("foveanet", FoveaNetSettings()) { try foveaNet($0, &$1) },
+        Architecture("resnet18", ResNet18Settings()) { try resNet18($0, &$1) },
+        Architecture("efficientnet-lite0", EfficientNetLiteSettings(.lite0)) { try efficientNetLite(.lite0, $0, &$1) },
+        Architecture("efficientnet-lite1", EfficientNetLiteSettings(.lite1)) { try efficientNetLite(.lite1, $0, &$1) },
+        Architecture("efficientnet-lite2", EfficientNetLiteSettings(.lite2)) { try efficientNetLite(.lite2, $0, &$1) },
     ]
 
     private static func find(_ name: String) throws(NetworkDefinitionError) -> Architecture {
@@ -166,11 +170,9 @@ package enum Architectures {
         guard (1...4096).contains(input.height), (1...4096).contains(input.width), (1...limit).contains(input.channels),
             (1...limit).contains(definition.classes)
         else { throw NetworkDefinitionError("a network of \(input) to \(definition.classes) classes cannot be built") }
-        var layers = try find(definition.architecture).build(definition, mode)
-        if let superclassOf = definition.superclassOf, let last = layers.last {
-            layers.append(
-                try HierarchicalSoftmax("superclasses", input: last.output, groupOf: superclassOf))
-        }
-        return layers
+        var stack = LayerStack(input: input, mode: mode)
+        try find(definition.architecture).build(definition, &stack)
+        if let superclassOf = definition.superclassOf { try stack.superclasses("superclasses", groupOf: superclassOf) }
+        return stack.layers
     }
 }

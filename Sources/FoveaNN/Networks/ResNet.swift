@@ -35,12 +35,11 @@ package struct ResNetSettings: Codable, Sendable, Equatable {
     package init() {}
 }
 
-func resNet(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer] {
+func resNet(_ definition: NetworkDefinition, _ net: inout LayerStack) throws {
     let settings = try definition.settings(over: ResNetSettings())
     guard !settings.channels.isEmpty else {
         throw ShapeError("resnet", given: "no channels", expected: "those of one stage at least")
     }
-    var net = LayerStack(input: definition.input, mode: mode)
 
     /// f of the drawing; `pixels` where it is the network's first.
     func f(_ stack: inout LayerStack, _ name: String, channels: Int, pixels: Bool = false) throws(ShapeError) {
@@ -70,5 +69,4 @@ func resNet(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer] {
         widths: try settings.hidden.scaled(by: settings.width), classes: definition.classes,
         activation: settings.activation, keep: settings.keep,
         momentum: settings.bnMomentum, epsilon: settings.bnEpsilon)
-    return net.layers
 }

@@ -17,13 +17,12 @@ package struct ResNet9Settings: Codable, Sendable, Equatable {
     package init() {}
 }
 
-func resNet9(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer] {
+func resNet9(_ definition: NetworkDefinition, _ net: inout LayerStack) throws {
     let settings = try definition.settings(over: ResNet9Settings())
     guard settings.channels.count == 4 else {
         throw ShapeError("resnet9", given: "\(settings.channels.count) channels", expected: "four")
     }
     let widths = try settings.channels.scaled(by: settings.width)
-    var net = LayerStack(input: definition.input, mode: mode)
     func c(_ stack: inout LayerStack, _ name: String, _ channels: Int) throws(ShapeError) {
         try stack.convolution("\(name).conv", channels: channels, kernel: 3)
         try stack.batchNorm("\(name).norm", momentum: settings.bnMomentum, epsilon: settings.bnEpsilon)
@@ -45,5 +44,4 @@ func resNet9(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer] 
     try net.maxPool("head.pool1")
     try net.maxPool("head.pool2")
     try net.fullyConnected("head.linear", outputs: definition.classes, bias: true)
-    return net.layers
 }

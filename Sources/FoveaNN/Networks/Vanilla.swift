@@ -31,19 +31,19 @@ package struct VanillaSettings: Codable, Sendable, Equatable {
     package init() {}
 }
 
-func vanilla(_ definition: NetworkDefinition, mode: Mode) throws -> [any Layer] {
-    try blocks(definition, mode: mode) { net, block, _, channels, kernel throws(ShapeError) in
+func vanilla(_ definition: NetworkDefinition, _ net: inout LayerStack) throws {
+    try blocks(definition, &net) { net, block, _, channels, kernel throws(ShapeError) in
         try net.convolution("\(block).conv", channels: channels, kernel: kernel)
     }
 }
 
 /// What *vanilla* and *depthwise* have in common: all but the convolution of a block.
 func blocks(
-    _ definition: NetworkDefinition, mode: Mode,
+    _ definition: NetworkDefinition, _ net: inout LayerStack,
     convolution: (
         _ net: inout LayerStack, _ block: String, _ index: Int, _ channels: Int, _ kernel: Int
     ) throws(ShapeError) -> Void
-) throws -> [any Layer] {
+) throws {
     let settings = try definition.settings(over: VanillaSettings())
     let widths = try settings.channels.scaled(by: settings.width)
     guard settings.channels.count == settings.kernels.count, !settings.channels.isEmpty else {
@@ -51,7 +51,6 @@ func blocks(
             definition.architecture, given: "\(settings.channels.count) channels and \(settings.kernels.count) kernels",
             expected: "as many kernels as channels, at least one")
     }
-    var net = LayerStack(input: definition.input, mode: mode)
     func norm(_ name: String, affine: Bool = true) throws(ShapeError) {
         try net.batchNorm(name, momentum: settings.bnMomentum, epsilon: settings.bnEpsilon, affine: affine)
     }
@@ -69,7 +68,6 @@ func blocks(
         widths: try settings.hidden.scaled(by: settings.width), classes: definition.classes,
         activation: settings.activation, keep: settings.keep,
         momentum: settings.bnMomentum, epsilon: settings.bnEpsilon)
-    return net.layers
 }
 
 extension LayerStack {

@@ -3,7 +3,7 @@
 //     images ── Transpose, Cast ── filters, normalizer ── views ── layers ── Softmax ── mean over views ── probabilities
 //     uint8, N×H×W×3               float, N×3×H×W                                                    float, N×classes
 //
-// Each layer writes down its own nodes (Layers+ONNX.swift), from the tensors of a network that is built for inference, so
+// Each layer writes down its own nodes, from the tensors of a network that is built for inference, so
 // that what is exported is what serves. ONNX convolves N×C×H×W where Fovea has N×H×W×C: filters, and the rows of a
 // matrix after a map, are reordered where they are written down, and no node does it at run time. Batch norm stays a node
 // of its own, with the statistics that training left: every runtime folds it into the convolution by itself.

@@ -20,14 +20,17 @@ package final class Adam: Optimizer {
     private let arena = Arena()
     private let network: Network
     private let gradientNorm: GradientNorm
-    private let runs: [(range: Range<Int>, decays: Bool)]
+    private let runs: [ParameterRun]
 
     /// The mean and the variance.
     package var memory: UnsafeMutableBufferPointer<Float> {
         UnsafeMutableBufferPointer(start: mean, count: arena.count)
     }
 
-    package init(_ network: Network, learningRate: Double = 1e-3, weightDecay: Double = 0, clip: Double? = nil) {
+    package init(
+        _ network: Network, learningRate: Double = 1e-3, weightDecay: Double = 0, clip: Double? = nil,
+        rateFactor: RateFactor = { _ in 1 }
+    ) {
         self.network = network
         self.learningRate = learningRate
         self.weightDecay = weightDecay
@@ -36,7 +39,7 @@ package final class Adam: Optimizer {
         let (m, v) = (arena.reserve(network.parameterFloats), arena.reserve(network.parameterFloats))
         arena.allocate()
         (mean, variance) = (arena[m], arena[v])
-        runs = network.decayRuns
+        runs = network.parameterRuns(rateFactor)
     }
 
     package func norm() -> Double { gradientNorm.value() }
@@ -47,12 +50,14 @@ package final class Adam: Optimizer {
     package func apply(learningRate: Double) {
         steps += 1
         var settings = ck_adam_settings(
-            step: Float(learningRate / (1 - pow(beta1, Double(steps)))),
+            step: 0,
             root: Float(1 / (1 - pow(beta2, Double(steps))).squareRoot()), epsilon: Float(epsilon),
             beta1: Float(beta1), beta2: Float(beta2), decay: 0, scale: Float(gradientNorm.scale(limit: clip)))
         let (values, gradients, mean, variance) = (network.values, network.gradients!, mean, variance)
         for run in runs {
-            settings.decay = run.decays ? Float(learningRate * weightDecay) : 0
+            let rate = learningRate * run.factor
+            settings.step = Float(rate / (1 - pow(beta1, Double(steps))))
+            settings.decay = run.decays ? Float(rate * weightDecay) : 0
             let fixed = settings
             network.pool.split(run.range.count, grain: 4096) { _, part in
                 let first = run.range.lowerBound + part.lowerBound

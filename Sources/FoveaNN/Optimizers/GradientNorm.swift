@@ -41,17 +41,32 @@ final class GradientNorm {
     }
 }
 
+/// A part of the parameter arena whose floats are treated alike.
+struct ParameterRun {
+    var range: Range<Int>
+    /// Whether weight decay applies.
+    var decays: Bool
+    /// On the learning rate.
+    var factor: Double
+}
+
 extension Network {
-    /// The parameter arena in runs, with and without weight decay.
-    var decayRuns: [(range: Range<Int>, decays: Bool)] {
-        var runs: [(range: Range<Int>, decays: Bool)] = []
-        var next = 0
-        for range in decaying.sorted(by: { $0.lowerBound < $1.lowerBound }) where range.lowerBound < parameterFloats {
-            if next < range.lowerBound { runs.append((next..<range.lowerBound, false)) }
-            runs.append((range, true))
-            next = range.upperBound
+    /// The parameter arena in runs of tensors that are treated alike; what lies between two tensors belongs to the first.
+    ///
+    /// - Parameter factor: on the learning rate, by the tensor's name; 0 leaves the tensor as it is.
+    func parameterRuns(_ factor: RateFactor) -> [ParameterRun] {
+        let decaying = Set(decaying)
+        var runs: [ParameterRun] = []
+        for (tensor, range) in parameters.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
+            let (decays, factor) = (decaying.contains(range), factor(tensor.name))
+            if let last = runs.indices.last {
+                let isAlike = runs[last].decays == decays && runs[last].factor == factor
+                runs[last].range = runs[last].range.lowerBound..<(isAlike ? range.upperBound : range.lowerBound)
+                if isAlike { continue }
+            }
+            runs.append(ParameterRun(range: range, decays: decays, factor: factor))
         }
-        if next < parameterFloats { runs.append((next..<parameterFloats, false)) }
+        if let last = runs.indices.last { runs[last].range = runs[last].range.lowerBound..<parameterFloats }
         return runs
     }
 }

@@ -38,11 +38,13 @@ package final class Muon: Optimizer {
         var rows = 0
         var columns = 0
         var decays = false
+        /// On the learning rate.
+        var factor = 1.0
     }
 
     package init(
         _ network: Network, learningRate: Double, momentum: Double, restLearningRate: Double, restMomentum: Double,
-        weightDecay: Double = 0
+        weightDecay: Double = 0, rateFactor: RateFactor = { _ in 1 }
     ) {
         self.network = network
         (self.learningRate, self.momentum) = (learningRate, momentum)
@@ -51,9 +53,11 @@ package final class Muon: Optimizer {
         for (tensor, range) in network.parameters {
             if tensor.shape.count == 4 {
                 let columns = tensor.shape[3]
-                filters.append(Part(range: range, rows: range.count / columns, columns: columns))
+                filters.append(
+                    Part(
+                        range: range, rows: range.count / columns, columns: columns, factor: rateFactor(tensor.name)))
             } else {
-                rest.append(Part(range: range, decays: tensor.shape.count == 2))
+                rest.append(Part(range: range, decays: tensor.shape.count == 2, factor: rateFactor(tensor.name)))
             }
         }
         (self.filters, self.rest) = (filters, rest)
@@ -72,10 +76,11 @@ package final class Muon: Optimizer {
         steps += 1
         for part in rest {
             network.descend(
-                part.range, buffer: buffer, rate: restLearningRate * factor, momentum: restMomentum,
+                part.range, buffer: buffer, rate: restLearningRate * factor * part.factor, momentum: restMomentum,
                 decay: part.decays ? weightDecay : 0)
         }
-        for part in filters { turn(part, rate: learningRate * factor) }
+        // What has no rate keeps its norm as well.
+        for part in filters where part.factor > 0 { turn(part, rate: learningRate * factor * part.factor) }
         network.parametersChanged()
     }
 

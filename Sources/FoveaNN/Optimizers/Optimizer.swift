@@ -1,3 +1,7 @@
+/// A factor on the learning rate of a tensor, by its name: a new head may learn faster than what was learnt before, and a
+/// factor of 0 leaves a tensor as it is.
+package typealias RateFactor = (_ tensor: String) -> Double
+
 /// Turns the gradients in a network's arena into new parameters.
 package protocol Optimizer: AnyObject {
     /// Steps made.
@@ -13,17 +17,20 @@ package protocol Optimizer: AnyObject {
 
 extension TrainingSettings {
     /// The optimizer that the settings name.
-    func makeOptimizer(_ network: Network) -> any Optimizer {
+    func makeOptimizer(_ network: Network, rateFactor: RateFactor = { _ in 1 }) -> any Optimizer {
         let clip = clip > 0 ? clip : nil
         switch optimizer {
-        case .adam: return Adam(network, learningRate: learningRate, weightDecay: weightDecay, clip: clip)
+        case .adam:
+            return Adam(
+                network, learningRate: learningRate, weightDecay: weightDecay, clip: clip, rateFactor: rateFactor)
         case .sgd:
             return SGD(
-                network, learningRate: learningRate, momentum: momentum, weightDecay: weightDecay, clip: clip)
+                network, learningRate: learningRate, momentum: momentum, weightDecay: weightDecay, clip: clip,
+                rateFactor: rateFactor)
         case .muon:
             return Muon(
                 network, learningRate: muonLearningRate, momentum: muonMomentum, restLearningRate: learningRate,
-                restMomentum: momentum, weightDecay: weightDecay)
+                restMomentum: momentum, weightDecay: weightDecay, rateFactor: rateFactor)
         }
     }
 }

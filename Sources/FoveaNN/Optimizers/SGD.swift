@@ -17,10 +17,11 @@ package final class SGD: Optimizer {
     private let arena = Arena()
     private let buffer: Floats
     private let gradientNorm: GradientNorm
-    private let runs: [(range: Range<Int>, decays: Bool)]
+    private let runs: [ParameterRun]
 
     package init(
-        _ network: Network, learningRate: Double, momentum: Double = 0.9, weightDecay: Double = 0, clip: Double? = nil
+        _ network: Network, learningRate: Double, momentum: Double = 0.9, weightDecay: Double = 0, clip: Double? = nil,
+        rateFactor: RateFactor = { _ in 1 }
     ) {
         self.network = network
         (self.learningRate, self.momentum) = (learningRate, momentum)
@@ -29,7 +30,7 @@ package final class SGD: Optimizer {
         let place = arena.reserve(network.parameterFloats)
         arena.allocate()
         buffer = arena[place]
-        runs = network.decayRuns
+        runs = network.parameterRuns(rateFactor)
     }
 
     package func apply(factor: Double) {
@@ -37,7 +38,7 @@ package final class SGD: Optimizer {
         let scale = gradientNorm.scale(limit: clip)
         for run in runs {
             network.descend(
-                run.range, buffer: buffer, rate: learningRate * factor, momentum: momentum,
+                run.range, buffer: buffer, rate: learningRate * factor * run.factor, momentum: momentum,
                 decay: run.decays ? weightDecay : 0, scale: scale)
         }
         network.parametersChanged()

@@ -40,6 +40,7 @@ extension Trainer {
         _ source: any TrainingSource, development: Int, isStopped: () -> Bool = { false }
     ) throws -> Double {
         precondition(progress.steps == 0)
+        let start = Array(UnsafeBufferPointer(start: network.values, count: network.valueFloats))
         let batch = settings.batch
         let steps = 5
         let order = (0..<steps * batch).map { $0 % source.count }
@@ -78,7 +79,8 @@ extension Trainer {
             network.predict(noise, count: batch, probabilities: &answers)
             evaluation = (seconds() - start) / Double(batch) * Double(development)
         }
-        network.initialize(seed: settings.seed)
+        start.withUnsafeBufferPointer { network.values.update(from: $0.baseAddress!, count: start.count) }
+        network.parametersChanged()
         optimizer.memory.update(repeating: 0)
         optimizer.steps = 0
         return mean * Double(settings.stepsPerEpoch(images: source.count)) + evaluation

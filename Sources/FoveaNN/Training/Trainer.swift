@@ -108,22 +108,24 @@ package final class Trainer {
     }
 
     /// - Parameters:
-    ///   - network: built for training with the batch as its `maxBatch` at least; `initialize` is called here.
+    ///   - network: built for training with the batch as its `maxBatch` at least.
     ///   - inputs: see `inputs`.
+    ///   - startsFresh: `initialize` is called here; otherwise training goes on from the values that the network has.
+    ///   - rateFactor: on the learning rate of each tensor.
     ///   - beside: bytes that are needed beside the networks.
     /// - Throws: `ShapeError` or `NetworkDefinitionError` where the network cannot be built for one of `settings.sizes`,
     ///   also for want of memory.
     package init(
         _ network: Network, settings: TrainingSettings, superclassOf: [Int]? = nil, inputs: [String: String] = [:],
-        beside: Int = 0
+        startsFresh: Bool = true, rateFactor: RateFactor = { _ in 1 }, beside: Int = 0
     ) throws {
         precondition(network.mode == .training && network.maxBatch >= settings.batch)
         self.network = network
         self.settings = settings
         self.inputs = inputs
         self.superclassOf = superclassOf?.map(Int32.init)
-        network.initialize(seed: settings.seed)
-        optimizer = settings.makeOptimizer(network)
+        if startsFresh { network.initialize(seed: settings.seed) }
+        optimizer = settings.makeOptimizer(network, rateFactor: rateFactor)
         averaged = AveragedWeights(settings.averaging, network)
         var own = 0
         stages = try settings.sizes.map { size in
@@ -133,6 +135,7 @@ package final class Trainer {
             let smaller = try Network(
                 definition, maxBatch: network.maxBatch, mode: .training, threads: network.threads,
                 beside: { [own] _ in beside + own }, sharing: network)
+            smaller.freezesStatistics = network.freezesStatistics
             own += smaller.bytes
             return (smaller, size.until)
         }
