@@ -42,9 +42,9 @@ package.targets += [
 
 package.targets += [
     .target(name: "FoveaSystem", dependencies: ["CLinux", "CCrypto", systemPackage]),
-    .target(name: "FoveaImage", dependencies: ["CPNG", "CJPEG", "CKernels"]),
-    .target(name: "FoveaNN", dependencies: ["CKernels", "FoveaSystem", systemPackage]),
     .target(name: "FoveaModels", dependencies: ["FoveaSystem"]),
+    .target(name: "FoveaImage", dependencies: ["CPNG", "CJPEG", "CKernels", "FoveaModels"]),
+    .target(name: "FoveaNN", dependencies: ["CKernels", "FoveaSystem", systemPackage]),
     .target(name: "FoveaData", dependencies: ["FoveaSystem", "FoveaImage", "FoveaModels", "CArchive", "CHTTP"]),
     .target(name: "FoveaTorch"),
     .target(name: "FoveaExchange", dependencies: ["FoveaSystem", "FoveaModels", "FoveaTorch", "CArchive"]),
@@ -137,7 +137,9 @@ package.targets.append(
 package.targets.append(.target(name: "CAllocations", path: "Tests/CAllocations"))
 
 tests("FoveaSystemTests", ["FoveaSystem"])
-tests("FoveaImageTests", ["FoveaImage", "FoveaTestKit"])
+tests(
+    "FoveaImageTests", ["FoveaImage", "FoveaModels", "FoveaTestKit"], exclude: ["make_framing_golden.py"],
+    resources: [.copy("Golden")])
 tests(
     "FoveaNNTests", ["FoveaNN", "FoveaSystem", "CKernels", "CAllocations"], exclude: ["make_golden.py"],
     resources: [.copy("Golden")])

@@ -1,4 +1,5 @@
 import FoveaImage
+import FoveaModels
 
 /// Files to pixels of the model's size, on one thread, from memory.
 enum DecodeBench {
@@ -16,7 +17,8 @@ enum DecodeBench {
                 try effort.rates {
                     for file in files {
                         try file.withUnsafeBytes {
-                            _ = try ImageDecoder.decode($0, height: 32, width: 32, into: pixels.baseAddress!)
+                            _ = try ImageDecoder.decode(
+                                $0, target: ImageTarget(height: 32, width: 32), into: pixels.baseAddress!)
                         }
                     }
                     return files.count

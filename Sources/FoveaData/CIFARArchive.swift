@@ -1,4 +1,4 @@
-import CArchive
+import FoveaModels
 import FoveaSystem
 import SystemPackage
 
@@ -15,10 +15,10 @@ package enum CIFARArchive {
     ///
     /// - Parameters:
     ///   - name: of the data set.
-    ///   - size: pixels along a side that its images shall have.
+    ///   - target: what its images shall become; nil leaves them as they are.
     /// - Throws: `DataError` with the member and the byte at fault.
     package static func read(
-        _ path: FilePath, name: String = "cifar100", size: Int = CIFARRecords.side
+        _ path: FilePath, name: String = "cifar100", target: ImageTarget? = nil
     ) throws(DataError) -> Dataset {
         let status = try system { () throws(SystemError) in try Files.status(path, followingLinks: true) }
         var members = Members()
@@ -27,7 +27,20 @@ package enum CIFARArchive {
         } else {
             try members.readArchive(path)
         }
-        return try members.dataset(name: name, source: path.escaped).resized(to: size)
+        let dataset = try members.dataset(name: name, source: path.escaped)
+        return target.map { dataset.framed(as: $0) } ?? dataset
+    }
+
+    /// Whether an archive has the record files of CIFAR-100; only its members' names are read.
+    ///
+    /// - Throws: `.foreign` where the file is no archive that is read.
+    static func isArchive(_ path: FilePath) throws(DataError) -> Bool {
+        var source = try ArchiveSource(path)
+        defer { source.close() }
+        while let member = try source.next() {
+            if Members.recordFiles[member] != nil { return true }
+        }
+        return false
     }
 }
 
@@ -146,65 +159,28 @@ private struct FileSource: ByteSource {
     }
 }
 
-/// The members of an archive, by libarchive: tar or zip; gzip, bzip2, xz, zstd. Filters that start other programs are
-/// left out.
+/// The regular files of an archive by the last part of their names.
 private struct ArchiveSource: ByteSource {
-    private let archive: OpaquePointer
-    private let path: String
-    private var member = ""
+    private var reader: ArchiveReader
     private var offset = 0
 
-    init(_ path: FilePath) throws(DataError) {
-        self.path = path.escaped
-        archive = archive_read_new()
-        archive_read_support_filter_gzip(archive)
-        archive_read_support_filter_bzip2(archive)
-        archive_read_support_filter_xz(archive)
-        archive_read_support_filter_zstd(archive)
-        archive_read_support_format_tar(archive)
-        archive_read_support_format_zip(archive)
-        let status = path.withPlatformString { archive_read_open_filename(archive, $0, 1 << 18) }
-        if status != ARCHIVE_OK {
-            let error = DataError(
-                .foreign, "\(self.path): not an archive that is read (tar or zip; gzip, bzip2, xz, zstd): \(words)")
-            archive_read_free(archive)
-            throw error
-        }
-    }
+    init(_ path: FilePath) throws(DataError) { reader = try ArchiveReader(path) }
 
-    func close() { archive_read_free(archive) }
-
-    private var words: String { archive_error_string(archive).map { String(cString: $0) } ?? "no reason given" }
+    func close() { reader.close() }
 
     /// The last component of the next regular file's path, nil at the end.
     mutating func next() throws(DataError) -> String? {
-        while true {
-            var entry: OpaquePointer?
-            let status = archive_read_next_header(archive, &entry)
-            if status == ARCHIVE_EOF { return nil }
-            guard status == ARCHIVE_OK || status == ARCHIVE_WARN, let entry else {
-                throw DataError(.truncated, "\(path): damaged or cut off after member \"\(member)\": \(words)")
-            }
-            guard archive_entry_filetype(entry) == 0o100000, let name = archive_entry_pathname(entry) else { continue }
-            member = String(cString: name).split(separator: "/").last.map(String.init) ?? ""
+        while let member = try reader.next() {
+            guard member.kind == .file else { continue }
             offset = 0
-            return member
+            return String(decoding: member.name.split(separator: UInt8(ascii: "/")).last ?? [], as: UTF8.self)
         }
+        return nil
     }
 
     mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws(DataError) -> Int {
-        var filled = 0
-        while filled < buffer.count {
-            let got = archive_read_data(archive, buffer.baseAddress! + filled, buffer.count - filled)
-            if got == 0 { break }
-            if got == Int(ARCHIVE_RETRY) { continue }
-            guard got > 0 else {
-                throw DataError(
-                    .truncated, "\(path): \(member) cannot be read beyond its byte \(offset + filled): \(words)")
-            }
-            filled += got
-        }
-        offset += filled
-        return filled
+        let got = try reader.read(into: buffer, at: offset)
+        offset += got
+        return got
     }
 }

@@ -1,3 +1,5 @@
+import FoveaImage
+import FoveaModels
 import FoveaSystem
 import SystemPackage
 
@@ -13,21 +15,38 @@ package struct RefusedFile: Error, Sendable, Equatable {
 package struct ImportedData: Sendable {
     package var dataset: Dataset
     package var refused: [RefusedFile] = []
+    /// What a person should know, sentences.
+    package var notes: [String] = []
+}
+
+/// The same, of a data set that keeps pictures.
+package struct ImportedPictures: Sendable {
+    package var set: PictureSet
+    package var refused: [RefusedFile] = []
+    package var notes: [String] = []
 }
 
 /// How images become a data set.
 package struct ImportOptions: Sendable {
     /// The data set's name; nil takes the file's or folder's, as far as it can be one.
     package var name: String?
-    /// Pixels along a side of every image (`--size`).
-    package var size = 32
+    /// What images become where they are needed as pixels.
+    package var target = ImageTarget(height: 32, width: 32)
     /// Share of each class that becomes the test split where a folder has none (`--test-fraction`).
     package var testFraction = 0.1
     /// Chooses that share.
     package var seed: UInt64 = 0
+    /// Of every picture: the configuration's.
+    package var limits = ImageLimits()
+    /// Files that are looked at, as they are done; called from any thread.
+    package var progress: @Sendable (Int) -> Void = { _ in }
 
-    package init(name: String? = nil, size: Int = 32, testFraction: Double = 0.1, seed: UInt64 = 0) {
-        (self.name, self.size, self.testFraction, self.seed) = (name, size, testFraction, seed)
+    package init(
+        name: String? = nil, target: ImageTarget = ImageTarget(height: 32, width: 32), testFraction: Double = 0.1,
+        seed: UInt64 = 0, limits: ImageLimits = ImageLimits()
+    ) {
+        (self.name, self.target, self.testFraction, self.seed) = (name, target, testFraction, seed)
+        self.limits = limits
     }
 }
 
@@ -35,7 +54,7 @@ package struct ImportOptions: Sendable {
 package enum DataSource: Sendable, Equatable {
     /// A folder with `dataset.json`.
     case dataset(FilePath)
-    /// CIFAR-100, packed.
+    /// CIFAR-100, or folders of classes, packed.
     case archive(FilePath)
     /// CIFAR-100, unpacked.
     case cifarFolder(FilePath)
@@ -71,17 +90,56 @@ package enum DataSource: Sendable, Equatable {
         return .imageFolder(path)
     }
 
-    /// Reads all of it.
-    package func load(_ options: ImportOptions = ImportOptions()) throws(DataError) -> ImportedData {
+    /// Whether the images are there at one fixed size, of which no other can be made.
+    package var isFixed: Bool {
+        get throws(DataError) {
+            if case .dataset(let path) = self { return try !Dataset.info(of: path).keepsPictures }
+            return false
+        }
+    }
+
+    /// The pictures; nil where there are only pixels of one size, as of CIFAR-100.
+    ///
+    /// - Parameter scratch: a folder in which an archive may be unpacked.
+    package func pictures(
+        _ options: ImportOptions = ImportOptions(), scratch: FilePath = UnpackedArchive.usualScratch
+    ) throws(DataError) -> ImportedPictures? {
         switch self {
         case .dataset(let path):
-            return ImportedData(dataset: try Dataset.open(path))
-        case .archive(let path), .cifarFolder(let path):
-            return ImportedData(
-                dataset: try CIFARArchive.read(
-                    path, name: options.name ?? "cifar100", size: options.size))
+            guard try Dataset.info(of: path).keepsPictures else { return nil }
+            return ImportedPictures(set: try PictureSet.open(path, limits: options.limits))
+        case .cifarFolder: return nil
+        case .archive(let path):
+            guard try !CIFARArchive.isArchive(path) else { return nil }
+            let unpacked = try UnpackedArchive(path, in: scratch, limits: options.limits)
+            var options = options
+            options.name = options.name ?? ImageFolder.suggestedName(path)
+            var imported = try ImageFolder.read(unpacked.root, options: options)
+            imported.set.info.source = path.escaped
+            imported.set.unpacked = unpacked
+            imported.refused = unpacked.leftOut + imported.refused
+            return imported
         case .imageFolder(let path):
             return try ImageFolder.read(path, options: options)
+        }
+    }
+
+    /// Reads all of it into memory, as `options.target` says; images of one fixed size stay as they are.
+    ///
+    /// - Parameter only: the parts to read, nil for all.
+    package func load(
+        _ options: ImportOptions = ImportOptions(), only: Set<String>? = nil
+    ) throws(DataError) -> ImportedData {
+        if let imported = try pictures(options) {
+            return ImportedData(
+                dataset: try imported.set.dataset(as: options.target, only: only), refused: imported.refused,
+                notes: imported.notes)
+        }
+        switch self {
+        case .dataset(let path): return ImportedData(dataset: try Dataset.open(path, only: only))
+        case .archive(let path), .cifarFolder(let path), .imageFolder(let path):
+            return ImportedData(
+                dataset: try CIFARArchive.read(path, name: options.name ?? "cifar100", target: options.target))
         }
     }
 

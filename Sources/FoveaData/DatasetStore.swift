@@ -33,10 +33,7 @@ extension Dataset {
                 try Self.write(images, to: temporary, name)
                 info.splits[name] = DatasetInfo.Split(images: images.count, sha256: images.sha256)
             }
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            let json = (try? encoder.encode(info)) ?? Data()
-            try Files.replace(temporary.appending("dataset.json"), with: json)
+            try Files.replace(temporary.appending("dataset.json"), with: Self.description(info))
             if there {
                 try Files.exchange(temporary, target)
                 try Files.syncDirectory(folder)
@@ -50,6 +47,13 @@ extension Dataset {
             throw DataError(error)
         }
         return target
+    }
+
+    /// The bytes of `dataset.json`.
+    static func description(_ info: DatasetInfo) -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return Array((try? encoder.encode(info)) ?? Data())
     }
 
     /// Where `save` would write, and whether something is there. It is worth asking before images are read for an hour.
@@ -131,10 +135,12 @@ extension Dataset {
         } catch {
             throw DataError(.corrupt, "\(path.escaped): not a data set's description (\(error))")
         }
-        guard info.schema == DatasetInfo.schema else {
-            throw DataError(.foreign, "\(path.escaped): schema \(info.schema) is not \(DatasetInfo.schema)")
+        guard info.schema == DatasetInfo.schema || info.keepsPictures else {
+            throw DataError(
+                .foreign,
+                "\(path.escaped): schema \(info.schema) is neither \(DatasetInfo.schema) nor \(DatasetInfo.pictureSchema)")
         }
-        guard (1...4096).contains(info.height), (1...4096).contains(info.width) else {
+        guard info.keepsPictures || (1...4096).contains(info.height) && (1...4096).contains(info.width) else {
             throw DataError(.corrupt, "\(path.escaped): images of \(info.height) × \(info.width) pixels")
         }
         try LabelRules.check(info.labels)
@@ -152,6 +158,7 @@ extension Dataset {
     /// - Parameter only: the splits to read, nil for all; a missing one is no error here.
     package static func open(_ folder: FilePath, only: Set<String>? = nil) throws(DataError) -> Dataset {
         let info = try info(of: folder)
+        precondition(!info.keepsPictures, "DataSource opens data sets of both kinds")
         var splits: [String: LabelledImages] = [:]
         for (name, split) in info.splits where only?.contains(name) ?? true {
             try LabelRules.check(name: name)

@@ -33,6 +33,12 @@ package struct LabelledImages: Sendable, Equatable {
         labels.append(label)
     }
 
+    package mutating func append(_ more: LabelledImages) {
+        precondition(more.width == width && more.height == height)
+        pixels += more.pixels
+        labels += more.labels
+    }
+
     /// The images at `indices`, in that order.
     package func selecting(_ indices: [Int]) -> LabelledImages {
         var chosen: [UInt8] = []

@@ -53,17 +53,18 @@ enum HuggingFace {
         return JSONText.pretty(JSONValue.object(members))
     }
 
-    /// `preprocessor_config.json`. A class of image processors is named only where one does all that the chain does: none
-    /// sharpens.
+    /// `preprocessor_config.json`. A class of image processors is named only where one does all that Fovea does: none
+    /// sharpens, and none fills margins.
     static func preprocessing(_ configuration: ModelConfiguration) -> [UInt8] {
-        let bilinear = 2
+        let input = configuration.input
+        // Pillow's numbers of the filters.
+        let (bilinear, bicubic) = (2, 3)
+        let size: JSONValue = .object(["height": .int(input.height), "width": .int(input.width)])
         var members: [String: JSONValue] = [
             "do_convert_rgb": .bool(true),
             "do_resize": .bool(true),
-            "size": .object([
-                "height": .int(configuration.input.height), "width": .int(configuration.input.width),
-            ]),
-            "resample": .int(bilinear),
+            "size": size,
+            "resample": .int(input.resample == .bilinear ? bilinear : bicubic),
             "do_rescale": .bool(true),
             "rescale_factor": .number(1.0 / 255),
             "do_normalize": .bool(false),
@@ -75,6 +76,23 @@ enum HuggingFace {
             members["image_mean"] = .array(mean.map { .number($0) })
             members["image_std"] = .array(std.map { .number($0) })
             if stages.count == 1 { members["image_processor_type"] = .string("ViTImageProcessor") }
+        }
+        switch input.framing {
+        case .stretch: break
+        case .crop(let share):
+            members["do_center_crop"] = .bool(true)
+            members["crop_size"] = size
+            if input.height == input.width {
+                members["size"] = .object(["shortest_edge": .int(Int(Double(input.height) / share + 1e-6))])
+            }
+            if members["image_processor_type"] != nil {
+                members["image_processor_type"] =
+                    input.height == input.width ? .string("CLIPImageProcessor") : nil
+            }
+        case .fit: members["image_processor_type"] = nil
+        }
+        if input.framing != .stretch {
+            members["fovea_framing"] = (try? JSONValue(encoding: input.framing)) ?? .null
         }
         return JSONText.pretty(JSONValue.object(members))
     }
@@ -99,7 +117,7 @@ enum HuggingFace {
         }
         lines += [
             "`foveactl model import` takes this folder. Other programs find the labels in `config.json`, what is "
-                + "done to an image in `preprocessor_config.json` (stretched to size, then the stages of `fovea_chain`) and "
+                + "done to an image in `preprocessor_config.json` (\(configuration.input.target.sentence), then the stages of `fovea_chain`) and "
                 + "in `golden.safetensors` images with the scores that the model gives them. Filters in "
                 + "`model.safetensors` are height × width × inputs × outputs.", "",
             "SHA-256 of `manifest.json`: `\(model.sha256)`",

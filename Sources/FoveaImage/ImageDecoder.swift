@@ -1,6 +1,5 @@
-#if canImport(Glibc)
-    import Glibc
-#endif
+import FoveaModels
+import Glibc
 
 // Bytes in, pixels of the size wanted out. Used in sandboxed processes: no files are opened and no threads started.
 //
@@ -10,61 +9,60 @@
 
 /// Decodes PNG and JPEG, recognised by content.
 package enum ImageDecoder {
-    /// Decodes an image and resizes it, antialiased and stretched, to `height` × `width`. An image that has that size
-    /// comes out bit for bit.
+    /// Decodes an image to the size of `target`, framed and resampled as the target says. An image that has that size
+    /// comes out bit for bit, unless it is cropped.
     ///
     /// - Parameters:
     ///   - bytes: the whole file.
-    ///   - height: of the target, in pixels, at least 1.
-    ///   - width: of the target, in pixels, at least 1.
     ///   - limits: checked on the header, before memory is taken for pixels.
     ///   - pixels: height × width × 3 bytes, RGB8; undefined after an error.
     /// - Returns: format and size of the image as shown.
     @discardableResult
     package static func decode(
-        _ bytes: UnsafeRawBufferPointer, height: Int, width: Int, limits: ImageLimits = ImageLimits(),
+        _ bytes: UnsafeRawBufferPointer, target: ImageTarget, limits: ImageLimits = ImageLimits(),
         into pixels: UnsafeMutablePointer<UInt8>
     ) throws(ImageError) -> ImageInfo {
-        precondition(height > 0 && width > 0)
         try limits.check(bytes: bytes.count)
         let format = try ContentSniffer.format(of: bytes)
         let orientation = Orientation.of(bytes, format: format)
-        let storedWidth = orientation.swapsSides ? height : width
-        let storedHeight = orientation.swapsSides ? width : height
-        let size: (width: Int, height: Int)
+        let info: ImageInfo
         let reader: any RowReader
+        let geometry: FramingGeometry
         switch format {
         case .png:
             reader = try PNGReader(bytes, limits: limits)
-            size = (reader.width, reader.height)
+            info = Self.info(format, (reader.width, reader.height), orientation)
+            geometry = FramingGeometry(width: info.width, height: info.height, target: target).stored(orientation)
         case .jpeg:
             let jpeg = try JPEGReader(bytes, limits: limits)
-            size = (jpeg.fullWidth, jpeg.fullHeight)
-            try jpeg.start(width: storedWidth, height: storedHeight, limits: limits)
+            info = Self.info(format, (jpeg.fullWidth, jpeg.fullHeight), orientation)
+            geometry = FramingGeometry(width: info.width, height: info.height, target: target).stored(orientation)
+            try jpeg.start(
+                width: geometry.columns.scaled, height: geometry.rows.scaled, resample: target.resample, limits: limits)
             reader = jpeg
         }
         if orientation == .normal {
-            try run(reader, width: width, height: height, into: pixels)
+            try run(reader, geometry, target, into: pixels)
         } else {
-            let stored = UnsafeMutablePointer<UInt8>.allocate(capacity: height * width * 3)
+            let stored = UnsafeMutablePointer<UInt8>.allocate(capacity: target.bytes)
             defer { stored.deallocate() }
-            try run(reader, width: storedWidth, height: storedHeight, into: stored)
-            orientation.apply(stored, to: pixels, width: width, height: height)
+            try run(reader, geometry, target, into: stored)
+            orientation.apply(stored, to: pixels, width: target.width, height: target.height)
         }
-        return info(format, size, orientation)
+        return info
     }
 
     /// As above, from and to arrays.
     package static func decode(
-        _ bytes: [UInt8], height: Int, width: Int, limits: ImageLimits = ImageLimits()
+        _ bytes: [UInt8], target: ImageTarget, limits: ImageLimits = ImageLimits()
     ) throws(ImageError) -> (image: RGBImage, info: ImageInfo) {
-        var pixels = [UInt8](repeating: 0, count: height * width * 3)
+        var pixels = [UInt8](repeating: 0, count: target.bytes)
         let info = try borrowing(bytes) { bytes throws(ImageError) in
             try pixels.withUnsafeMutableBufferPointer { buffer throws(ImageError) in
-                try decode(bytes, height: height, width: width, limits: limits, into: buffer.baseAddress!)
+                try decode(bytes, target: target, limits: limits, into: buffer.baseAddress!)
             }
         }
-        return (RGBImage(width: width, height: height, pixels: pixels), info)
+        return (RGBImage(width: target.width, height: target.height, pixels: pixels), info)
     }
 
     /// Decodes an image at its own size, as shown. Takes 3 bytes a pixel (6 where it has to be turned).
@@ -74,7 +72,8 @@ package enum ImageDecoder {
         let info = try inspect(bytes, limits: limits)
         var pixels = [UInt8](repeating: 0, count: info.width * info.height * 3)
         try pixels.withUnsafeMutableBufferPointer { buffer throws(ImageError) in
-            _ = try decode(bytes, height: info.height, width: info.width, limits: limits, into: buffer.baseAddress!)
+            let target = ImageTarget(height: info.height, width: info.width)
+            try decode(bytes, target: target, limits: limits, into: buffer.baseAddress!)
         }
         return RGBImage(width: info.width, height: info.height, pixels: pixels)
     }
@@ -138,14 +137,20 @@ package enum ImageDecoder {
             : ImageInfo(format: format, width: size.width, height: size.height)
     }
 
+    /// All rows are read, also those that framing cuts away: an image that is cut off is refused, whatever is shown of it.
     private static func run(
-        _ reader: any RowReader, width: Int, height: Int, into pixels: UnsafeMutablePointer<UInt8>
+        _ reader: any RowReader, _ geometry: FramingGeometry, _ target: ImageTarget,
+        into pixels: UnsafeMutablePointer<UInt8>
     ) throws(ImageError) {
-        if reader.width == width && reader.height == height {
+        let (width, height) = (geometry.columns.target, geometry.rows.target)
+        if reader.width == width, reader.height == height, geometry.columns.scaled == width,
+            geometry.rows.scaled == height
+        {
             for y in 0..<height { try reader.readRow(into: pixels + y * width * 3) }
         } else {
+            geometry.fillMargins(of: pixels, target.framing)
             let resizer = Resizer(
-                sourceWidth: reader.width, sourceHeight: reader.height, width: width, height: height, target: pixels)
+                sourceWidth: reader.width, sourceHeight: reader.height, geometry, target.resample, target: pixels)
             let row = UnsafeMutablePointer<UInt8>.allocate(capacity: reader.width * 3)
             defer { row.deallocate() }
             for _ in 0..<reader.height {

@@ -64,9 +64,19 @@ extension ImageError {
     }
 
     static func tooLarge(_ what: String, _ value: Int, limit: Int) -> ImageError {
-        ImageError(
+        let key: String? =
+            switch what {
+            case "bytes": "limits.file"
+            case "width", "height", "side": "limits.side"
+            case "pixels": "limits.pixels"
+            default: nil
+            }
+        let advice =
+            key.map { "make the image smaller, or raise \($0) in the configuration" }
+            ?? "no camera writes so many: save the image anew"
+        return ImageError(
             .tooLarge(what: what, value: value, limit: limit),
-            "too large: \(what) \(value), the limit is \(limit): make the image smaller or raise the limit")
+            "too large: \(what) \(value), the limit is \(limit): \(advice)")
     }
 
     static let outOfMemory = ImageError(

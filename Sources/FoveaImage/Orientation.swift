@@ -15,6 +15,13 @@ enum Orientation: UInt16 {
     /// Width and height change places.
     var swapsSides: Bool { rawValue >= 5 }
 
+    /// The first stored column is shown last, whether as a column or, where sides change places, as a row.
+    var reversesStoredColumns: Bool { [.mirrored, .turnedAround, .transversed, .turnedAnticlockwise].contains(self) }
+    /// The same of the rows.
+    var reversesStoredRows: Bool {
+        [.upsideDownMirrored, .turnedAround, .transversed, .turnedClockwise].contains(self)
+    }
+
     /// The orientation that a file asks for; `.normal` where it says nothing, or nonsense.
     static func of(_ bytes: UnsafeRawBufferPointer, format: ImageFormat) -> Orientation {
         let segment = format == .jpeg ? exifOfJPEG(bytes) : exifOfPNG(bytes)

@@ -1,50 +1,15 @@
+import FoveaModels
+
 // An antialiased resize that takes rows as they are decoded and never holds the image.
 //
-//   row of the image ──horizontal──▶ row of the target's width ──vertical──▶ one sum per byte of the target
-//   (W × 3 bytes)                    (w × 3 bytes)                           (h × w × 3 of Int32)
+//   row of the image ──horizontal──▶ row of the window ──vertical──▶ one sum per byte of the window
+//   (W × 3 bytes)                    (w × 3 bytes)                   (h × w × 3 of Int32)
 //
-// The filter is the triangle (bilinear), its support widened by the scale when shrinking, so that every pixel of the
-// image counts. Weights are fixed-point with 22 bits and each of the two passes rounds to 8 bits: the method of
-// Pillow's `resize(BILINEAR)`, with which it agrees but for the rounding of ties. A side that has its size already is copied.
-// The aspect ratio is not kept: the image is stretched to the target.
-
-/// The weights along one side.
-struct ResizeWeights {
-    static let bits = 22
-
-    /// For each place of the target: the first place of the source, and how many follow from there.
-    let starts: [Int32]
-    let counts: [Int32]
-    /// `stride` weights for each place of the target, of which `counts` are used; they sum to 1 << 22 or nearly so.
-    let weights: [Int32]
-    let stride: Int
-
-    init(from source: Int, to target: Int) {
-        let scale = Double(source) / Double(target)
-        let support = max(scale, 1)
-        stride = Int(support.rounded(.up)) * 2 + 1
-        var starts: [Int32] = []
-        var counts: [Int32] = []
-        var weights = [Int32](repeating: 0, count: stride * target)
-        var row = [Double](repeating: 0, count: stride)
-        for place in 0..<target {
-            let center = (Double(place) + 0.5) * scale
-            let first = max(Int(center - support + 0.5), 0)
-            let count = min(Int(center + support + 0.5), source) - first
-            var sum = 0.0
-            for k in 0..<count {
-                row[k] = max(0, 1 - abs((Double(first + k) - center + 0.5) / support))
-                sum += row[k]
-            }
-            for k in 0..<count {
-                weights[place * stride + k] = Int32(row[k] / sum * Double(1 << Self.bits) + 0.5)
-            }
-            starts.append(Int32(first))
-            counts.append(Int32(count))
-        }
-        (self.starts, self.counts, self.weights) = (starts, counts, weights)
-    }
-}
+// The filter's support is widened by the scale when shrinking, so that every pixel of the image counts. Weights are
+// fixed-point with 22 bits and each of the two passes rounds to 8 bits: the method of Pillow's `resize`, with which the
+// result agrees but for the rounding of ties. Columns come first, always; Pillow does so too, except that since version 13
+// it takes the rows first where the height shrinks much more than the width. A side that has its size already is copied.
+// What framing cuts away costs nothing: rows outside the window are dropped, and columns outside are not computed.
 
 /// Takes the rows of an image from the top and gives the resized image at the end.
 ///
@@ -52,29 +17,44 @@ struct ResizeWeights {
 final class Resizer {
     let sourceWidth: Int
     let sourceHeight: Int
-    let width: Int
-    let height: Int
 
+    private let columns: FramedSide
+    private let rows: FramedSide
     private let horizontal: ResizeWeights?
     private let vertical: ResizeWeights?
+    /// Rows of the image that count.
+    private let needed: Range<Int>
     private let target: UnsafeMutablePointer<UInt8>
-    /// One row of the target's width, where there is a horizontal pass.
+    /// Pixels of the window.
+    private let width: Int
+    private let height: Int
+    /// One row of the window's width, where there is a horizontal pass.
     private let narrow: UnsafeMutablePointer<UInt8>
-    /// One sum for each byte of the target, starting at one half; empty where there is no vertical pass.
+    /// One sum for each byte of the window, starting at one half; empty where there is no vertical pass.
     private let sums: UnsafeMutableBufferPointer<Int32>
     private var taken = 0
-    /// The first row of the target whose window is not past.
+    /// The first row of the window whose pixels are not all taken.
     private var open = 0
 
-    /// - Parameter target: height × width × 3 bytes, the caller's; filled when all rows were pushed.
+    /// - Parameters:
+    ///   - sourceWidth: pixels of the rows to come.
+    ///   - target: the geometry's height × width × 3 bytes, the caller's; its window is filled when all rows were pushed,
+    ///     its margins are left alone.
     init(
-        sourceWidth: Int, sourceHeight: Int, width: Int, height: Int, target: UnsafeMutablePointer<UInt8>
+        sourceWidth: Int, sourceHeight: Int, _ geometry: FramingGeometry, _ resample: Resample,
+        target: UnsafeMutablePointer<UInt8>
     ) {
         (self.sourceWidth, self.sourceHeight) = (sourceWidth, sourceHeight)
-        (self.width, self.height) = (width, height)
+        (columns, rows) = (geometry.columns, geometry.rows)
+        (width, height) = (columns.window.count, rows.window.count)
         self.target = target
-        horizontal = sourceWidth == width ? nil : ResizeWeights(from: sourceWidth, to: width)
-        vertical = sourceHeight == height ? nil : ResizeWeights(from: sourceHeight, to: height)
+        func weights(_ source: Int, _ side: FramedSide) -> ResizeWeights? {
+            source == side.scaled
+                ? nil : ResizeWeights(from: source, to: side.scaled, window: side.window, resample)
+        }
+        horizontal = weights(sourceWidth, columns)
+        vertical = weights(sourceHeight, rows)
+        needed = vertical?.needed ?? rows.window
         narrow = .allocate(capacity: width * 3)
         sums = .allocate(capacity: vertical == nil ? 0 : height * width * 3)
         sums.initialize(repeating: 1 << (ResizeWeights.bits - 1))
@@ -88,7 +68,9 @@ final class Resizer {
     /// The next row, `sourceWidth` × 3 bytes.
     func push(_ row: UnsafePointer<UInt8>) {
         precondition(taken < sourceHeight)
-        var narrowed = row
+        defer { taken += 1 }
+        guard needed.contains(taken) else { return }
+        var narrowed = row + columns.window.lowerBound * 3
         if let horizontal {
             Self.shrink(row, horizontal, to: narrow)
             narrowed = UnsafePointer(narrow)
@@ -96,9 +78,13 @@ final class Resizer {
         if let vertical {
             add(narrowed, vertical)
         } else {
-            (target + taken * width * 3).update(from: narrowed, count: width * 3)
+            place(taken - rows.window.lowerBound).update(from: narrowed, count: width * 3)
         }
-        taken += 1
+    }
+
+    /// Where a row of the window begins in the target.
+    private func place(_ row: Int) -> UnsafeMutablePointer<UInt8> {
+        target + ((rows.offset + row) * columns.target + columns.offset) * 3
     }
 
     private static func shrink(
@@ -132,7 +118,7 @@ final class Resizer {
         }
     }
 
-    /// Adds a row to the sums of all rows of the target whose window it is in; those that are complete come out.
+    /// Adds a row to the sums of all rows of the window that take of it; those that are complete come out.
     private func add(_ row: UnsafePointer<UInt8>, _ weights: ResizeWeights) {
         let count = width * 3
         var place = open
@@ -145,7 +131,7 @@ final class Resizer {
                 let sum = sums.baseAddress! + place * count
                 for i in 0..<count { sum[i] &+= Int32(row[i]) &* weight }
                 if k == rows - 1 {
-                    let to = target + place * count
+                    let to = self.place(place)
                     for i in 0..<count { to[i] = Self.rounded(sum[i]) }
                 }
             }
@@ -161,18 +147,37 @@ final class Resizer {
 }
 
 extension RGBImage {
-    /// The image at another size, stretched; see `Resizer` for the filter.
-    package func resized(width: Int, height: Int) -> RGBImage {
-        precondition(width > 0 && height > 0)
-        let result = [UInt8](unsafeUninitializedCapacity: width * height * 3) { buffer, filled in
+    /// The image as `target` says.
+    package func framed(as target: ImageTarget) -> RGBImage {
+        if target.height == height && target.width == width && target.framing == .stretch { return self }
+        let result = [UInt8](unsafeUninitializedCapacity: target.bytes) { buffer, filled in
+            let geometry = FramingGeometry(width: width, height: height, target: target)
+            let start = buffer.baseAddress!
+            geometry.fillMargins(of: start, target.framing)
             let resizer = Resizer(
-                sourceWidth: self.width, sourceHeight: self.height, width: width, height: height,
-                target: buffer.baseAddress!)
+                sourceWidth: width, sourceHeight: height, geometry, target.resample, target: start)
             pixels.withUnsafeBufferPointer { source in
-                for y in 0..<self.height { resizer.push(source.baseAddress! + y * self.width * 3) }
+                for y in 0..<height { resizer.push(source.baseAddress! + y * width * 3) }
             }
-            filled = width * height * 3
+            filled = target.bytes
         }
-        return RGBImage(width: width, height: height, pixels: result)
+        return RGBImage(width: target.width, height: target.height, pixels: result)
+    }
+
+    /// The image at another size, stretched.
+    package func resized(width: Int, height: Int) -> RGBImage {
+        framed(as: ImageTarget(height: height, width: width))
+    }
+}
+
+extension FramingGeometry {
+    /// Fills the target with the colour of `fit`, where the picture leaves margins.
+    func fillMargins(of target: UnsafeMutablePointer<UInt8>, _ framing: Framing) {
+        guard hasMargins, case .fit(let fill) = framing else { return }
+        for pixel in 0..<columns.target * rows.target {
+            target[3 * pixel] = fill.red
+            target[3 * pixel + 1] = fill.green
+            target[3 * pixel + 2] = fill.blue
+        }
     }
 }

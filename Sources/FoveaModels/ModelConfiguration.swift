@@ -5,20 +5,41 @@ import FoveaSystem
 package struct ModelConfiguration: Codable, Sendable, Equatable {
     package static let schema = "fovea.model/1"
 
-    /// The size of the images that enter the chain.
+    /// The images that enter the chain, and how a picture becomes one.
     package struct Input: Codable, Sendable, Equatable {
         package let height: Int
         package let width: Int
         package let channels: Int
+        /// Not written where it is `stretch`, so that older models keep their bytes.
+        package let framing: Framing
+        /// Not written where it is `bilinear`.
+        package let resample: Resample
 
-        package init(height: Int, width: Int, channels: Int = 3) {
+        /// What a decoder makes for this model.
+        package var target: ImageTarget {
+            ImageTarget(height: height, width: width, framing: framing, resample: resample)
+        }
+
+        package init(
+            height: Int, width: Int, channels: Int = 3, framing: Framing = .stretch, resample: Resample = .bilinear
+        ) {
             self.height = height
             self.width = width
             self.channels = channels
+            self.framing = framing
+            self.resample = resample
         }
 
+        package init(_ target: ImageTarget) {
+            self.init(
+                height: target.height, width: target.width, framing: target.framing, resample: target.resample)
+        }
+
+        private enum CodingKeys: String, CodingKey, CaseIterable { case height, width, channels, framing, resample }
+
         package init(from decoder: any Decoder) throws {
-            let keys = try StrictKeys(decoder, allowed: ["height", "width", "channels"], what: "config.json input")
+            let keys = try StrictKeys(
+                decoder, allowed: Set(CodingKeys.allCases.map(\.rawValue)), what: "config.json input")
             height = try keys.required("height")
             width = try keys.required("width")
             channels = try keys.required("channels")
@@ -26,6 +47,21 @@ package struct ModelConfiguration: Codable, Sendable, Equatable {
                 throw keys.invalid(name, "must be from 1 to 4096")
             }
             guard channels == 3 else { throw keys.invalid("channels", "must be 3") }
+            framing = try keys.optional("framing") ?? .stretch
+            let filter: String? = try keys.optional("resample")
+            guard let resample = filter.map(Resample.init(rawValue:)) ?? .bilinear else {
+                throw keys.invalid("resample", "must be bilinear or bicubic")
+            }
+            self.resample = resample
+        }
+
+        package func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(height, forKey: .height)
+            try container.encode(width, forKey: .width)
+            try container.encode(channels, forKey: .channels)
+            if framing != .stretch { try container.encode(framing, forKey: .framing) }
+            if resample != .bilinear { try container.encode(resample, forKey: .resample) }
         }
     }
 

@@ -46,7 +46,7 @@ package struct ModelCard: Sendable {
         return [
             "## Use", "", "```", "foveactl model swap \(record.title)                    it serves from now on",
             "foveactl evaluate \(record.title) --data DATA --split test", "```", "",
-            "An image is decoded and stretched to \(model.input.width) × \(model.input.height) pixels. The answer is always one "
+            "An image is decoded and \(model.input.target.sentence). The answer is always one "
                 + "of the model's labels, also to an image that shows none of them: confidences say how sure it is among "
                 + "these labels only. The figures below hold for images like those that it was trained on.",
         ]

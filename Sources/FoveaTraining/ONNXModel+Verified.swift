@@ -48,6 +48,7 @@ extension ONNXModel {
         self.description = configuration.description
         metadata = [
             "name": configuration.name, "version": configuration.version, "sha256": model.sha256,
+            "framing": "\(configuration.input.target)",
             "labels": JSONValue.array(configuration.labels.map { .string($0) }).text,
         ]
     }

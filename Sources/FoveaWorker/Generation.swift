@@ -12,6 +12,8 @@ struct Generation {
     private(set) var timings = WorkerHello.Timings()
     /// The largest absolute difference of a probability from the golden set's.
     let goldenDifference: Float
+    /// What an image is decoded to.
+    var target: ImageTarget { model.configuration.input.target }
 
     init(_ start: WorkerStart, folder: FilePath) throws(WorkerFault) {
         var clock = ContinuousClock.now

@@ -1,4 +1,5 @@
 import FoveaImage
+import FoveaModels
 import FoveaPipeline
 import FoveaSystem
 import SystemPackage
@@ -30,13 +31,13 @@ struct ImageIntake {
         }
     }
 
-    /// Decodes and resizes to height × width × 3 bytes at `pixels`.
+    /// Decodes to the target's height × width × 3 bytes at `pixels`.
     func decode(
-        _ file: File, height: Int, width: Int, into pixels: UnsafeMutablePointer<UInt8>
+        _ file: File, as target: ImageTarget, into pixels: UnsafeMutablePointer<UInt8>
     ) -> Result<ImageFacts, WorkerFault> {
         file.bytes.withUnsafeBytes { bytes in
             do throws(ImageError) {
-                let info = try ImageDecoder.decode(bytes, height: height, width: width, limits: limits, into: pixels)
+                let info = try ImageDecoder.decode(bytes, target: target, limits: limits, into: pixels)
                 return .success(
                     ImageFacts(
                         width: info.width, height: info.height, bytes: file.bytes.count, sha256: file.sha256,
@@ -48,12 +49,12 @@ struct ImageIntake {
     }
 
     /// Both in one: what `decode` is asked for.
-    func pixels(_ descriptor: FileDescriptor, width: Int, height: Int) -> Result<WorkerPixels, WorkerFault> {
+    func pixels(_ descriptor: FileDescriptor, as target: ImageTarget) -> Result<WorkerPixels, WorkerFault> {
         read(descriptor).flatMap { file in
-            var pixels = [UInt8](repeating: 0, count: width * height * 3)
+            var pixels = [UInt8](repeating: 0, count: target.bytes)
             return pixels.withUnsafeMutableBufferPointer {
-                decode(file, height: height, width: width, into: $0.baseAddress!)
-            }.map { WorkerPixels(facts: $0, width: width, height: height, pixels: pixels) }
+                decode(file, as: target, into: $0.baseAddress!)
+            }.map { WorkerPixels(facts: $0, width: target.width, height: target.height, pixels: pixels) }
         }
     }
 
@@ -71,12 +72,13 @@ struct ImageIntake {
             return .failure(WorkerFault(error))
         }
         let longest = max(info.width, info.height, Self.thumbnailSide)
-        let width = max(1, info.width * Self.thumbnailSide / longest)
-        let height = max(1, info.height * Self.thumbnailSide / longest)
-        var pixels = [UInt8](repeating: 0, count: width * height * 3)
+        let target = ImageTarget(
+            height: max(1, info.height * Self.thumbnailSide / longest),
+            width: max(1, info.width * Self.thumbnailSide / longest))
+        var pixels = [UInt8](repeating: 0, count: target.bytes)
         return pixels.withUnsafeMutableBufferPointer {
-            decode(file, height: height, width: width, into: $0.baseAddress!)
-        }.map { ($0, PNGEncoder.encode(pixels, width: width, height: height)) }
+            decode(file, as: target, into: $0.baseAddress!)
+        }.map { ($0, PNGEncoder.encode(pixels, width: target.width, height: target.height)) }
     }
 }
 

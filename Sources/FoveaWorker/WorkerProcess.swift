@@ -85,9 +85,9 @@ struct WorkerProcess: ~Copyable {
         case .preview(let image):
             defer { try? image.descriptor.close() }
             try socket.send(.preview(id: image.id, preview(image.descriptor)))
-        case .decode(let image, let width, let height):
+        case .decode(let image, let target):
             defer { try? image.descriptor.close() }
-            try socket.send(.pixels(id: image.id, intake.pixels(image.descriptor, width: width, height: height)))
+            try socket.send(.pixels(id: image.id, intake.pixels(image.descriptor, as: target)))
         }
         return true
     }
@@ -99,7 +99,7 @@ struct WorkerProcess: ~Copyable {
     private func classify(_ batch: UInt64, _ images: [WorkerImage]) throws -> WorkerMessage {
         let start = ContinuousClock.now
         defer { for image in images { try? image.descriptor.close() } }
-        guard let chain = generation?.chain else {
+        guard let chain = generation?.chain, let target = generation?.target else {
             return .scores(
                 WorkerScores(
                     batch: batch, images: images.map { .init(id: $0.id, outcome: .failure(Self.noModel)) },
@@ -114,8 +114,7 @@ struct WorkerProcess: ~Copyable {
             let outcome = intake.read(image.descriptor).flatMap { file in
                 let begin = ContinuousClock.now
                 return intake.decode(
-                    file, height: chain.shape.height, width: chain.shape.width,
-                    into: chain.input.pointer + decoded * chain.shape.count
+                    file, as: target, into: chain.input.pointer + decoded * chain.shape.count
                 ).map {
                     ImageScores(
                         facts: $0, probabilities: [], readMicroseconds: file.readMicroseconds,
@@ -147,13 +146,12 @@ struct WorkerProcess: ~Copyable {
     }
 
     private func preview(_ descriptor: FileDescriptor) -> Result<WorkerPreview, WorkerFault> {
-        guard let chain = generation?.chain else { return .failure(Self.noModel) }
+        guard let chain = generation?.chain, let target = generation?.target else { return .failure(Self.noModel) }
         return intake.read(descriptor).flatMap { file in
             intake.thumbnail(file).flatMap { facts, thumbnail in
-                let (height, width) = (chain.shape.height, chain.shape.width)
                 var seen = [UInt8](repeating: 0, count: chain.shape.count)
                 let decoded = seen.withUnsafeMutableBufferPointer {
-                    intake.decode(file, height: height, width: width, into: $0.baseAddress!)
+                    intake.decode(file, as: target, into: $0.baseAddress!)
                 }
                 if case .failure(let fault) = decoded { return .failure(fault) }
                 do throws(PluginError) {
@@ -165,8 +163,9 @@ struct WorkerProcess: ~Copyable {
                 }
                 return .success(
                     WorkerPreview(
-                        facts: facts, width: width, height: height, seen: seen,
-                        seenPNG: PNGEncoder.encode(seen, width: width, height: height), thumbnailPNG: thumbnail))
+                        facts: facts, width: target.width, height: target.height, seen: seen,
+                        seenPNG: PNGEncoder.encode(seen, width: target.width, height: target.height),
+                        thumbnailPNG: thumbnail))
             }
         }
     }

@@ -111,7 +111,8 @@ struct ModelCommand: ParsableCommand {
                 ["folder", "\(entry.folder)  (\(entry.bundled ? "bundled" : "trained"))"],
                 [
                     "input",
-                    "\(description.input.height) × \(description.input.width), \(description.input.channels) channels",
+                    "\(description.input.height) × \(description.input.width), \(description.input.channels) channels; "
+                        + "an image is \(description.input.target.sentence)",
                 ],
                 [
                     "chain",

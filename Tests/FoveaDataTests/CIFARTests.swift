@@ -1,4 +1,5 @@
 import FoveaData
+import FoveaModels
 import FoveaTestKit
 import SystemPackage
 import Testing
@@ -31,7 +32,7 @@ struct CIFARTests {
     @Test func imagesAreResizedOnRequest() throws {
         let folder = try TemporaryFolder()
         let path = try folder.write("c.tar", TestArchive.tar(TestCIFAR.members(train: train, test: test)))
-        let set = try DataSource.archive(path).load(ImportOptions(size: 24)).dataset
+        let set = try DataSource.archive(path).load(ImportOptions(target: ImageTarget(height: 24, width: 24))).dataset
         #expect(set.info.height == 24 && set.info.width == 24)
         for (split, count) in [("train", 300), ("test", 100)] {
             let images = try set.images(split)

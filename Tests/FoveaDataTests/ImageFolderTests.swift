@@ -1,15 +1,16 @@
 import FoveaData
 import FoveaImage
+import FoveaModels
 import FoveaSystem
 import FoveaTestKit
 import SystemPackage
 import Testing
 
 struct ImageFolderTests {
-    private func fill(_ folder: TemporaryFolder, _ prefix: String, classes: [String], perClass: Int) throws {
+    private func fill(_ folder: TemporaryFolder, _ prefix: String, classes: [String], perClass: Int, seed: UInt64 = 0) throws {
         for (c, name) in classes.enumerated() {
             for i in 0..<perClass {
-                let image = SyntheticImage.gradient(width: 16, height: 16, seed: UInt64(c * 100 + i + 1))
+                let image = SyntheticImage.noise(width: 16, height: 16, seed: seed + UInt64(c * 100 + i + 1))
                 let jpeg = i % 2 == 1
                 try folder.write("\(prefix)\(name)/\(i).\(jpeg ? "jpg" : "png")", jpeg ? image.jpeg : image.png)
             }
@@ -19,7 +20,7 @@ struct ImageFolderTests {
     @Test func readsClassesAndDividesThem() throws {
         let folder = try TemporaryFolder()
         try fill(folder, "pets/", classes: ["zebra", "ant", "Bee"], perClass: 10)
-        let options = ImportOptions(size: 16, testFraction: 0.2, seed: 3)
+        let options = ImportOptions(target: ImageTarget(height: 16, width: 16), testFraction: 0.2, seed: 3)
         let data = try DataSource.open(
             folder.path.appending("pets").string, datasets: folder.path.appending("none"), options: options)
         #expect(data.refused.isEmpty)
@@ -28,10 +29,11 @@ struct ImageFolderTests {
         let (train, test) = (try data.dataset.images("train"), try data.dataset.images("test"))
         #expect(train.count == 24 && test.count == 6)
         #expect(test.labels == [0, 0, 1, 1, 2, 2])
-        #expect(try ImageFolder.read(folder.path.appending("pets"), options: options).dataset == data.dataset)
+        let set = try ImageFolder.read(folder.path.appending("pets"), options: options).set
+        #expect(try set.dataset(as: options.target) == data.dataset)
         // PNGs of the right size come out exactly: class zebra has seeds 1, 3, 5, …
         let zebras = (0..<10).filter { $0 % 2 == 0 }.map {
-            SyntheticImage.gradient(width: 16, height: 16, seed: UInt64($0 + 1))
+            SyntheticImage.noise(width: 16, height: 16, seed: UInt64($0 + 1))
         }
         let found = (0..<train.count).map { train.image($0) } + (0..<test.count).map { test.image($0) }
         for zebra in zebras { #expect(found.filter { $0 == zebra }.count >= 1) }
@@ -40,8 +42,9 @@ struct ImageFolderTests {
     @Test func aGivenDivisionIsKept() throws {
         let folder = try TemporaryFolder()
         try fill(folder, "train/", classes: ["a", "b"], perClass: 3)
-        try fill(folder, "test/", classes: ["b"], perClass: 2)
-        let dataset = try ImageFolder.read(folder.path, options: ImportOptions(name: "given", size: 8)).dataset
+        try fill(folder, "test/", classes: ["b"], perClass: 2, seed: 1000)
+        let dataset = try ImageFolder.read(folder.path, options: ImportOptions(name: "given")).set
+            .dataset(as: ImageTarget(height: 8, width: 8))
         #expect(dataset.splits["train"]?.labels == [0, 0, 0, 1, 1, 1])
         #expect(dataset.splits["test"]?.labels == [1, 1])
         #expect(dataset.info.height == 8 && dataset.info.name == "given")
@@ -55,18 +58,22 @@ struct ImageFolderTests {
         try folder.write("a/.DS_Store", [0])
         try folder.write("b/Thumbs.db", [0])
         try folder.write("b/nested/x.png", [0])
+        try folder.write("b/nested/deeper/y.png", SyntheticImage.noise(width: 20, height: 20, seed: 7).png)
+        try folder.write("lost+found/z.png", SyntheticImage.noise(width: 20, height: 20, seed: 8).png)
+        try folder.write("a/#recycle/z.png", SyntheticImage.noise(width: 20, height: 20, seed: 9).png)
         try folder.write("loose.png", SyntheticImage.gradient(width: 3, height: 3).png)
         try folder.write("empty/none.txt", Array("hello".utf8))
-        let data = try ImageFolder.read(folder.path, options: ImportOptions(size: 8, testFraction: 0))
-        #expect(data.dataset.info.labels == ["a", "b"])
-        #expect(data.dataset.splits["train"]?.count == 6 && data.dataset.splits["test"] == nil)
+        let data = try ImageFolder.read(folder.path, options: ImportOptions(testFraction: 0))
+        #expect(data.set.info.labels == ["a", "b"])
+        #expect(data.set.splits["train"]?.count == 7 && data.set.splits["test"] == nil)
+        #expect(data.set.counts("train") == [3, 4])
         func reason(_ name: String) -> String? {
             data.refused.first { $0.path == folder.path.pushing(FilePath(name)).string }?.reason
         }
         #expect(data.refused.count == 6)
         #expect(reason("a/notes.png")?.contains("plain text") == true)
         #expect(reason("a/half.png")?.contains("ends early") == true)
-        #expect(reason("b/nested") == "not a file")
+        #expect(reason("b/nested/x.png")?.contains("not an image") == true)
         #expect(reason("loose.png") == "not inside a class's folder")
         #expect(reason("empty")?.contains("without a single image") == true)
     }

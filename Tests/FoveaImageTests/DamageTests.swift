@@ -1,4 +1,5 @@
 import FoveaImage
+import FoveaModels
 import FoveaSystem
 import FoveaTestKit
 import Glibc
@@ -29,7 +30,7 @@ struct DamageTests {
         for sixteenth in 1..<16 {
             let part = Array(bytes.prefix(bytes.count * sixteenth / 16))
             let error = #expect(throws: ImageError.self, "\(name) \(sixteenth)/16") {
-                try ImageDecoder.decode(part, height: 32, width: 32)
+                try ImageDecoder.decode(part, target: ImageTarget(height: 32, width: 32))
             }
             #expect(error?.name == "truncated" || error?.name == "corrupt", "\(name) \(sixteenth)/16: \(error!)")
         }
@@ -64,7 +65,8 @@ struct DamageTests {
             }
             do throws(ImageError) {
                 let (image, _) = try ImageDecoder.decode(
-                    damaged, height: 16, width: 16, limits: ImageLimits(side: 4096, pixels: 1_000_000))
+                    damaged, target: ImageTarget(height: 16, width: 16),
+                    limits: ImageLimits(side: 4096, pixels: 1_000_000))
                 images += image.pixels.isEmpty ? 0 : 1
             } catch {
                 #expect(!error.description.isEmpty)
@@ -79,16 +81,21 @@ struct DamageTests {
             + TestPNG.chunk("IDAT", [1, 2, 3])
         let jpeg = TestJPEG.claiming(width: 20_000, height: 20_000, Self.picture.jpeg)
         for file in [png, jpeg] {
-            let error = #expect(throws: ImageError.self) { try ImageDecoder.decode(file, height: 32, width: 32) }
+            let error = #expect(throws: ImageError.self) {
+                try ImageDecoder.decode(file, target: ImageTarget(height: 32, width: 32))
+            }
             #expect(error?.code == .tooLarge(what: "width", value: 20_000, limit: 16384))
         }
         let wide = TestJPEG.claiming(width: 10_000, height: 10_000, Self.picture.jpeg)
-        let error = #expect(throws: ImageError.self) { try ImageDecoder.decode(wide, height: 32, width: 32) }
+        let error = #expect(throws: ImageError.self) {
+            try ImageDecoder.decode(wide, target: ImageTarget(height: 32, width: 32))
+        }
         #expect(error?.code == .tooLarge(what: "pixels", value: 100_000_000, limit: 50_000_000))
         let full = #expect(throws: ImageError.self) { try ImageDecoder.decodeFull(wide) }
         #expect(full?.name == "too-large")
         let long = #expect(throws: ImageError.self) {
-            try ImageDecoder.decode(Self.picture.png, height: 32, width: 32, limits: ImageLimits(bytes: 100))
+            try ImageDecoder.decode(
+                Self.picture.png, target: ImageTarget(height: 32, width: 32), limits: ImageLimits(bytes: 100))
         }
         #expect(long?.code == .tooLarge(what: "bytes", value: Self.picture.png.count, limit: 100))
     }

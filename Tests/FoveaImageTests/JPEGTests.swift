@@ -1,4 +1,5 @@
 import FoveaImage
+import FoveaModels
 import FoveaTestKit
 import Testing
 
@@ -73,7 +74,7 @@ struct JPEGTests {
     @Test(arguments: 1...8)
     func orientationAndResizeTogether(_ orientation: Int) throws {
         let file = TestJPEG.adding(exif: TestJPEG.exif(orientation: UInt16(orientation)), to: picture.jpeg)
-        let (small, info) = try ImageDecoder.decode(file, height: 12, width: 10)
+        let (small, info) = try ImageDecoder.decode(file, target: ImageTarget(height: 12, width: 10))
         let full = try ImageDecoder.decodeFull(file)
         #expect(info.width == full.width && info.height == full.height && info.format == .jpeg)
         // Passes are in another order for a turned image: off by a rounding.
@@ -98,7 +99,7 @@ struct JPEGTests {
     @Test func aMuchLargerImageIsReducedTheSameWay() throws {
         let large = SyntheticImage.gradient(width: 800, height: 640)
         let file = large.jpeg
-        let (small, info) = try ImageDecoder.decode(file, height: 32, width: 32)
+        let (small, info) = try ImageDecoder.decode(file, target: ImageTarget(height: 32, width: 32))
         #expect(info.width == 800 && info.height == 640)
         // libjpeg reduces by 4 first, the resizer does the rest.
         #expect(small.largestDifference(try ImageDecoder.decodeFull(file).resized(width: 32, height: 32)) <= 3)

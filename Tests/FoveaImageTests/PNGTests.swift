@@ -1,4 +1,5 @@
 import FoveaImage
+import FoveaModels
 import FoveaSystem
 import FoveaTestKit
 import Glibc
@@ -110,7 +111,7 @@ struct PNGTests {
 
     @Test func anImageOfTheRightSizeComesOutExactly() throws {
         let picture = SyntheticImage.noise(width: 32, height: 32, seed: 1)
-        #expect(try ImageDecoder.decode(picture.png, height: 32, width: 32).image == picture)
+        #expect(try ImageDecoder.decode(picture.png, target: ImageTarget(height: 32, width: 32)).image == picture)
         #expect(try ImageDecoder.decodeFull(picture.png) == picture)
     }
 

@@ -1,4 +1,5 @@
 import FoveaImage
+import FoveaModels
 import FoveaTestKit
 import Testing
 
@@ -80,7 +81,7 @@ struct ResizeTests {
 
     @Test func aStreamedFileEqualsTheImageResized() throws {
         let image = SyntheticImage.noise(width: 150, height: 90, seed: 4)
-        let (small, _) = try ImageDecoder.decode(image.png, height: 32, width: 24)
+        let (small, _) = try ImageDecoder.decode(image.png, target: ImageTarget(height: 32, width: 24))
         #expect(small == image.resized(width: 24, height: 32))
     }
 }

@@ -25,6 +25,49 @@ import Testing
         #expect(configuration.superclasses == nil && configuration.metrics == nil && configuration.description == "")
     }
 
+    @Test(arguments: [
+        ImageTarget(height: 4, width: 5), ImageTarget(height: 4, width: 5, framing: .crop(share: 0.875)),
+        ImageTarget(height: 4, width: 5, framing: .fit(fill: RGBColour(1, 2, 255)), resample: .bicubic),
+    ])
+    func recordsTheFraming(_ target: ImageTarget) throws {
+        var configuration = Sample.configuration()
+        configuration.input = ModelConfiguration.Input(target)
+        let read = try ModelConfiguration(bytes: configuration.encode(), subject: "config.json")
+        #expect(read == configuration && read.input.target == target)
+    }
+
+    /// A model from before framing says nothing of it, is stretched, and is written as it was.
+    @Test func aModelWithoutFramingIsStretched() throws {
+        let old: JSONValue = .object(["height": .int(4), "width": .int(5), "channels": .int(3)])
+        let configuration = try read { $0["input"] = old }
+        #expect(configuration.input.target == ImageTarget(height: 4, width: 5, framing: .stretch, resample: .bilinear))
+        #expect(try JSONValue(encoding: configuration.input) == old)
+    }
+
+    @Test(arguments: [
+        ("stretch", "stretch"), ("crop", "crop 0.875"), ("crop=0.5", "crop 0.5"), ("fit", "fit 7,8,9"), ("crop=2", nil),
+        ("crop=0.01", nil), ("crop=x", nil), ("Crop", nil), ("", nil),
+    ])
+    func readsTheOption(_ text: String, _ expected: String?) {
+        #expect(Framing(option: text, mean: RGBColour(7, 8, 9))?.description == expected)
+    }
+
+    @Test func marginsHaveTheMeanColour() {
+        func colour(_ parameters: JSONValue) -> RGBColour {
+            RGBColour(meanOf: [
+                StageConfiguration(plugin: "sharpen"), StageConfiguration(plugin: "normalize", parameters: parameters),
+                StageConfiguration(plugin: "classifier-net"),
+            ])
+        }
+        #expect(colour(.object(["mode": .string("signed")])) == RGBColour(127, 127, 127))
+        let mean: JSONValue = .array([.number(0.5), .number(0.25), .number(1)])
+        #expect(colour(.object(["mean": mean, "std": mean])) == RGBColour(127, 63, 255))
+    }
+
+    private func input(_ more: [String: JSONValue]) -> JSONValue {
+        JSONValue.object(["height": .int(4), "width": .int(5), "channels": .int(3)]).merging(.object(more))
+    }
+
     @Test func namesTheKeyAtFault() {
         let cases: [(String, JSONValue?, String)] = [
             ("schema", .string("fovea.model/9"), "fovea.model/1"), ("schema", nil, "schema: missing"),
@@ -36,6 +79,13 @@ import Testing
             ("superclassOf", .array([.int(0), .int(0), .int(2)]), "superclassOf: 2 is not"),
             ("input", .object(["height": .int(4), "width": .int(5), "channels": .int(1)]), "channels: must be 3"),
             ("input", .object(["height": .int(0), "width": .int(5), "channels": .int(3)]), "height: must be"),
+            ("input", input(["framing": .string("crop")]), "framing: must be"),
+            ("input", input(["framing": .object(["kind": .string("zoom")])]), "kind: is 'zoom'"),
+            ("input", input(["framing": .object(["kind": .string("fit")])]), "fill: must be three"),
+            (
+                "input", input(["framing": .object(["kind": .string("crop"), "share": .int(2)])]), "share: must be from"
+            ),
+            ("input", input(["resample": .string("lanczos")]), "resample: must be"),
             ("chain", .array([]), "chain: has 0 stages"),
             ("chain", .array([.object(["plugin": .string("a/b")])]), "plugin: 'a/b'"),
             ("chain", .array([.object(["plugin": .string("a"), "parameter": .null])]), "parameter: unknown"),

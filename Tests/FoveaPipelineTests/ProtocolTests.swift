@@ -1,3 +1,4 @@
+import FoveaModels
 import FoveaPipeline
 import FoveaSystem
 import FoveaTestKit
@@ -191,7 +192,7 @@ private let messages: [WorkerMessage] = [
         let file = try memoryFile("x")
         defer { try? file.close() }
         try client.send(.classify(batch: 1, images: [10, 11].map { WorkerImage(id: $0, descriptor: file) }))
-        try client.send(.decode(WorkerImage(id: 20, descriptor: file), width: 2, height: 2))
+        try client.send(.decode(WorkerImage(id: 20, descriptor: file), as: ImageTarget(height: 2, width: 2)))
         try lie(client).send(to: worker)
         #expect(throws: WorkerProtocolError.self, "line \(line)") { try client.receive() }
     }

@@ -46,12 +46,16 @@ struct ColourModel {
     static let labels = ["red", "green", "blue"]
     let path: FilePath
 
-    init(in folder: TemporaryFolder, goldenScores: [Float]? = nil, sharpness: Int = 3) throws {
+    init(
+        in folder: TemporaryFolder, goldenScores: [Float]? = nil, sharpness: Int = 3, framing: Framing = .stretch,
+        resample: Resample = .bilinear
+    ) throws {
         path = folder.path.appending("model")
         try Files.makeDirectory(path)
         let configuration = ModelConfiguration(
             name: "colours", version: "1", description: "test", labels: Self.labels,
-            input: .init(height: 8, width: 8), chain: Self.chain(sharpness: sharpness))
+            input: .init(height: 8, width: 8, framing: framing, resample: resample),
+            chain: Self.chain(sharpness: sharpness))
         let inputs = SyntheticImage.noise(width: 8, height: 16, seed: 1).pixels
         let scores = try goldenScores ?? Self.reference().process(inputs)
         try ModelFolder.write(

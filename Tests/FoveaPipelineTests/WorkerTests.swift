@@ -1,4 +1,5 @@
 import FoveaImage
+import FoveaModels
 import FoveaPipeline
 import FoveaSystem
 import FoveaTestKit
@@ -90,11 +91,44 @@ import Testing
         let thumbnail = try ImageDecoder.decodeFull(preview.thumbnailPNG)
         #expect(thumbnail.width == 200 && thumbnail.height == 50)
         #expect(try ImageDecoder.decodeFull(preview.seenPNG).pixels == preview.seen)
-        var filtered = try ImageDecoder.decode(picture.png, height: 8, width: 8).image.pixels
+        var filtered = try ImageDecoder.decode(picture.png, target: ImageTarget(height: 8, width: 8)).image.pixels
         try filtered.withUnsafeMutableBufferPointer {
             try ColourModel.reference().applyFilters($0.baseAddress!, count: 1)
         }
         #expect(preview.seen == filtered)
+    }
+
+    /// Preview and scores are of the picture that the model's framing leaves: the red middle between blue ends.
+    @Test func framesAsTheModelSays() throws {
+        let target = ImageTarget(height: 8, width: 8, framing: .crop(share: 0.875), resample: .bicubic)
+        let row = [UInt8](repeating: 0, count: 300).indices.flatMap { (x: Int) -> [UInt8] in
+            (100..<200).contains(x) ? [255, 0, 0] : [0, 0, 255]
+        }
+        let picture = RGBImage(width: 300, height: 80, pixels: (0..<80).flatMap { _ in row })
+        let file = try memory(picture.png)
+        defer { try? file.close() }
+        let other = try TemporaryFolder()
+        defer { withExtendedLifetime(other) {} }
+        for (model, label) in [
+            (try ColourModel(in: folder), "blue"),
+            (try ColourModel(in: other, framing: target.framing, resample: target.resample), "red"),
+        ] {
+            let client = try startWorker(model: model.path)
+            defer { client.end() }
+            try client.waitForHello()
+            let scores = try client.classify(descriptors: [file])[0].get().probabilities
+            #expect(ColourModel.labels[scores.firstIndex(of: scores.max()!)!] == label)
+            if label == "red" {
+                var seen = try ImageDecoder.decode(picture.png, target: target).image.pixels
+                try seen.withUnsafeMutableBufferPointer {
+                    try ColourModel.reference().applyFilters($0.baseAddress!, count: 1)
+                }
+                #expect(try client.preview(file).seen == seen)
+            }
+            #expect(
+                try client.decode(descriptors: [file], as: target)[0].get().pixels
+                    == ImageDecoder.decode(picture.png, target: target).image.pixels)
+        }
     }
 
     @Test func decodesWithoutAModel() throws {
@@ -104,12 +138,16 @@ import Testing
         let client = try startWorker(model: nil)
         defer { client.end() }
         #expect(try client.waitForHello().model == nil)
-        for (picture, outcome) in zip(pictures, try client.decode(descriptors: files, width: 32, height: 16)) {
+        for (picture, outcome) in zip(
+            pictures, try client.decode(descriptors: files, as: ImageTarget(height: 16, width: 32)))
+        {
             #expect(
-                try outcome.get().pixels == ImageDecoder.decode(picture.png, height: 16, width: 32).image.pixels)
+                try outcome.get().pixels
+                    == ImageDecoder.decode(picture.png, target: ImageTarget(height: 16, width: 32)).image.pixels)
         }
         // 1.7 MB of pixels: many frames.
-        let large = try client.decode(descriptors: [files[0]], width: 1000, height: 600)
+        let large = try client.decode(
+            descriptors: [files[0]], as: ImageTarget(height: 600, width: 1000))
         #expect(try large[0].get().pixels.count == 1_800_000)
         #expect(throws: WorkerFault.self) { try client.preview(files[0]) }
         guard case .failure(let fault)? = try client.classify(descriptors: [files[0]]).first else {

@@ -83,3 +83,26 @@ package enum TestCIFAR {
         return members
     }
 }
+
+extension TestArchive {
+    /// A zip file of stored members, whose names are UTF-8.
+    package static func zip(_ members: [(name: String, bytes: [UInt8])]) -> [UInt8] {
+        func short(_ value: Int) -> [UInt8] { [UInt8(value & 255), UInt8(value >> 8 & 255)] }
+        func long(_ value: Int) -> [UInt8] { short(value) + short(value >> 16) }
+        var (file, directory): ([UInt8], [UInt8]) = ([], [])
+        for (name, bytes) in members {
+            let name = Array(name.utf8)
+            // Version, flags (UTF-8), method, time, date, CRC-32, sizes, lengths of the name and of nothing more.
+            let common =
+                short(20) + short(0x800) + short(0) + short(0) + short(0x21) + long(Int(TestPNG.crc32(bytes)))
+                + long(bytes.count) + long(bytes.count) + short(name.count) + short(0)
+            directory += [0x50, 0x4B, 1, 2] + short(0x314) + common + short(0) + short(0) + short(0)
+            directory += long(0o100644 << 16) + long(file.count) + name
+            file += [0x50, 0x4B, 3, 4] + common + name + bytes
+        }
+        let end =
+            [0x50, 0x4B, 5, 6] + short(0) + short(0) + short(members.count) + short(members.count)
+            + long(directory.count) + long(file.count) + short(0)
+        return file + directory + end
+    }
+}

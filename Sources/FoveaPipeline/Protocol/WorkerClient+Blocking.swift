@@ -1,3 +1,4 @@
+import FoveaModels
 import FoveaSystem
 import Glibc
 import SystemPackage
@@ -62,16 +63,16 @@ extension WorkerClient {
         return outcomes
     }
 
-    /// Decodes images to RGB8 of one size, `ahead` in flight.
+    /// Decodes images to RGB8 of one size and framing, `ahead` in flight.
     package func decode(
-        descriptors: [FileDescriptor], width: Int, height: Int, ahead: Int = 16, timeout: Duration = .seconds(60)
+        descriptors: [FileDescriptor], as target: ImageTarget, ahead: Int = 16, timeout: Duration = .seconds(60)
     ) throws -> [Result<WorkerPixels, WorkerFault>] {
         var outcomes: [Result<WorkerPixels, WorkerFault>] = []
         var sent = 0
         while outcomes.count < descriptors.count {
             while sent < descriptors.count, inFlight < ahead {
                 try sendWaiting(
-                    .decode(WorkerImage(id: UInt64(sent), descriptor: descriptors[sent]), width: width, height: height))
+                    .decode(WorkerImage(id: UInt64(sent), descriptor: descriptors[sent]), as: target))
                 sent += 1
             }
             switch try next(timeout: timeout) {

@@ -94,14 +94,14 @@ package final class WorkerClient {
         case .classify(let batch, let images):
             precondition(batches[batch] == nil && !images.isEmpty && images.count <= WorkerProtocol.mostImages)
         case .preview(let image): precondition(!previews.contains(image.id))
-        case .decode(let image, _, _): precondition(decodes[image.id] == nil)
+        case .decode(let image, _): precondition(decodes[image.id] == nil)
         case .start, .stop: break
         }
         try command.send(to: socket, blocking: false)
         switch command {
         case .classify(let batch, let images): batches[batch] = images.map(\.id)
         case .preview(let image): previews.insert(image.id)
-        case .decode(let image, let width, let height): decodes[image.id] = (width, height)
+        case .decode(let image, let target): decodes[image.id] = (target.width, target.height)
         case .start, .stop: break
         }
     }

@@ -96,8 +96,8 @@ package enum WorkerCommand: Sendable, Equatable {
     case classify(batch: UInt64, images: [WorkerImage])
     /// What the network sees of an image, and a thumbnail. Answered by `.preview`.
     case preview(WorkerImage)
-    /// The pixels of an image, resized as for a model of this size. Answered by `.pixels`.
-    case decode(WorkerImage, width: Int, height: Int)
+    /// The pixels of an image, as for a model whose input is this. Answered by `.pixels`.
+    case decode(WorkerImage, as: ImageTarget)
     /// Finish what was sent and exit. Closing the socket does the same.
     case stop
 
@@ -125,11 +125,10 @@ package enum WorkerCommand: Sendable, Equatable {
             kind = .preview
             writer.put(image.id)
             descriptors = [image.descriptor]
-        case .decode(let image, let width, let height):
+        case .decode(let image, let target):
             kind = .decode
             writer.put(image.id)
-            writer.putCount(width)
-            writer.putCount(height)
+            writer.put(target)
             descriptors = [image.descriptor]
         case .stop:
             kind = .stop
@@ -172,10 +171,7 @@ package enum WorkerCommand: Sendable, Equatable {
             if kind == .preview {
                 self = .preview(image)
             } else {
-                let width = try reader.takeCount("the width", limit: Self.largestSide)
-                let height = try reader.takeCount("the height", limit: Self.largestSide)
-                guard width > 0, height > 0 else { throw WorkerProtocolError("a size of 0") }
-                self = .decode(image, width: width, height: height)
+                self = .decode(image, as: try reader.takeTarget(largestSide: Self.largestSide))
             }
         case .stop:
             self = .stop

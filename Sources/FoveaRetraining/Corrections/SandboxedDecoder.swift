@@ -1,4 +1,5 @@
 import FoveaControl
+import FoveaModels
 import FoveaPipeline
 import FoveaSystem
 import SystemPackage
@@ -13,22 +14,23 @@ package struct SandboxedDecoder {
 
     /// - Parameters:
     ///   - root: what paths are below.
+    ///   - target: the model's input.
     ///   - executable: of the worker; nil is `fovea-worker` beside the running program.
     package init(
-        _ root: FilePath, height: Int, width: Int, limits: Configuration.Limits, executable: FilePath? = nil
+        _ root: FilePath, as target: ImageTarget, limits: Configuration.Limits, executable: FilePath? = nil
     ) {
         let start = WorkerStart(
             model: nil, plugins: [],
             limits: WorkerLimits(bytes: limits.file, side: limits.side, pixels: limits.pixels, memory: limits.memory))
         questions = WorkerQuestions(root: root, start: start, executable: executable, group: 64) { worker, files in
             try worker.decode(
-                descriptors: files, width: width, height: height,
+                descriptors: files, as: target,
                 timeout: .milliseconds(Int(limits.seconds * Self.patience * 1000))
             ).map { $0.map(\.pixels) }
         }
     }
 
-    /// - Returns: for each path the pixels, RGB8, height × width × 3, or why there are none.
+    /// - Returns: for each path the pixels, RGB8, the target's height × width × 3, or why there are none.
     package func decode(_ paths: [FilePath]) throws -> [Result<[UInt8], CorrectionFault>] {
         try questions.answers(to: paths).map { $0.mapError { CorrectionFault($0.text) } }
     }

@@ -52,7 +52,7 @@ package final class LabelledComparison: ComparedImages {
             if inner == nil, self.split != nil {
                 console.note("\(path.escaped) is not divided: all its images are compared")
             }
-            let folder = try FolderOfClasses(inner ?? path, height: height, width: width)
+            let folder = try FolderOfClasses(inner ?? path, as: model.configuration.input.target)
             return (
                 LabelledImages(
                     height: height, width: width, pixels: folder.pixels,

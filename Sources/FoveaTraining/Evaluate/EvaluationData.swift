@@ -47,8 +47,7 @@ package struct EvaluationData: Sendable {
 
     /// Images in a folder per class, with labels of the model.
     package init(folder: FilePath, model: ModelConfiguration, limit: Int?) throws {
-        let images = try FolderOfClasses(
-            folder, height: model.input.height, width: model.input.width, limit: limit)
+        let images = try FolderOfClasses(folder, as: model.input.target, limit: limit)
         let places = try Self.places(of: Set(images.classes), model)
         pixels = images.pixels
         labels = images.labels.map { places[$0]! }

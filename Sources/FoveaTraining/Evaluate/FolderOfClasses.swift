@@ -1,5 +1,6 @@
 import FoveaCLI
 import FoveaData
+import FoveaModels
 import FoveaSystem
 import SystemPackage
 
@@ -23,7 +24,7 @@ package struct FolderOfClasses {
     }
 
     /// - Throws: where there is not one image.
-    init(_ folder: FilePath, height: Int, width: Int, limit: Int? = nil) throws {
+    init(_ folder: FilePath, as target: ImageTarget, limit: Int? = nil) throws {
         let folders = try ClassFolders(folder).classes
         guard !folders.isEmpty else {
             throw Failure.data("\(folder.escaped): no folders in it; a folder per class with PNG or JPEG is needed")
@@ -32,7 +33,7 @@ package struct FolderOfClasses {
         for one in folders {
             for file in one.files where limit.map({ labels.count < $0 }) ?? true {
                 do throws(RefusedFile) {
-                    pixels += try ClassFolders.decode(file, height: height, width: width).pixels
+                    pixels += try ClassFolders.decode(file, as: target).pixels
                     labels.append(one.name.string)
                     names.append(FilePath(root: nil, components: one.name, file.lastComponent!).escaped)
                 } catch {

@@ -58,8 +58,7 @@ struct RetrainMaterial {
                 (data, imported.dataset, try TrainedSet(of: imported.dataset, by: champion.configuration)))
         }
         let decoder = SandboxedDecoder(
-            configuration.corrections, height: champion.configuration.input.height,
-            width: champion.configuration.input.width, limits: configuration.limits)
+            configuration.corrections, as: champion.configuration.input.target, limits: configuration.limits)
         let known = Set(champion.configuration.labels).union(sources.flatMap { $0.set.info.labels })
         let corrections = try CorrectionSet(
             scan, known: known, fewest: configuration.retrain.fewest, history: history(), decode: decoder.decode)
