@@ -14,9 +14,9 @@ package struct Console: Sendable {
         hasColour = isTerminal && Self.wantsColour
     }
 
-    /// A message, not printed when quiet.
+    /// A message, not printed when quiet. Text from elsewhere may be in it.
     package func note(_ text: String) {
-        if !isQuiet { Self.message(text) }
+        if !isQuiet { alert(text) }
     }
 
     /// The first few files that are no images, and how many more there are.
@@ -25,8 +25,8 @@ package struct Console: Sendable {
         if files.count > 5 { note("left out: \(files.count - 5) more files") }
     }
 
-    /// A message that is printed in any case.
-    package func alert(_ text: String) { Self.message(text) }
+    /// A message that is printed in any case. Text from elsewhere may be in it.
+    package func alert(_ text: String) { Self.message(safe(text, keepingLines: true)) }
 
     /// Redraws the line at the cursor; only on a terminal.
     package func redraw(_ text: String) {
@@ -50,7 +50,7 @@ package struct Console: Sendable {
 
     // MARK: - Without a console of one's own
 
-    /// A line of text for a person.
+    /// A line of text for a person, as it is: text from elsewhere goes through `safe` first.
     package static func message(_ text: String) { raw("\(text)\n") }
 
     /// To standard error, as it is. What cannot be written is lost, as with any terminal that is gone.

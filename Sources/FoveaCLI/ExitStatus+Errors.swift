@@ -14,8 +14,17 @@ extension SystemError: ExitStatusProviding {
         case .noSuchFileOrDirectory, .notDirectory: .noInput
         case .permissionDenied, .notPermitted: .noPermission
         case .fileExists: .cannotCreate
+        // The daemon tries these again by itself; to a person they say that a disk is at fault.
+        case .readOnlyFileSystem, .ioError: .inputOutput
         default: isTransient ? .tryAgain : .inputOutput
         }
+    }
+}
+
+extension ExitStatus {
+    /// The same code for a call that failed, whichever module tells of it.
+    fileprivate init(_ errno: Errno?) {
+        self = errno.map { SystemError("", errno: $0).exitStatus } ?? .inputOutput
     }
 }
 
@@ -36,7 +45,7 @@ extension ModelError: ExitStatusProviding {
         case .damaged: .data
         case .exists: .cannotCreate
         case .protected: .noPermission
-        case .storage: .inputOutput
+        case .storage: ExitStatus(errno)
         }
     }
 }
@@ -49,24 +58,25 @@ extension DataError: ExitStatusProviding {
         case .invalid: .usage
         case .exists: .cannotCreate
         case .network: .tryAgain
-        case .system: .inputOutput
+        case .system: ExitStatus(errno)
         }
     }
 }
 
 extension PluginError: ExitStatusProviding {
-    package var exitStatus: ExitStatus { .data }
+    package var exitStatus: ExitStatus { code == .missing ? .noInput : .data }
 }
 
 extension WorkerFault: ExitStatusProviding {
-    package var exitStatus: ExitStatus { .data }
+    package var exitStatus: ExitStatus { code == Self.lost ? .software : .data }
 }
 
 extension WorkerClientError: ExitStatusProviding {
     package var exitStatus: ExitStatus {
         switch self {
         case .timedOut: .tryAgain
-        case .ended, .fault: .software
+        case .ended: .software
+        case .fault(let fault): fault.exitStatus
         }
     }
 }

@@ -1,10 +1,13 @@
 /// Text from elsewhere (labels, file names, messages of the daemon) without what could command a terminal: control
 /// characters, and those that turn the direction of text.
-package func safe(_ text: String) -> String {
+///
+/// - Parameter keepingLines: the ends of lines stay, for messages of several lines.
+package func safe(_ text: String, keepingLines: Bool = false) -> String {
     String(
         String.UnicodeScalarView(
             text.unicodeScalars.map { scalar in
                 switch scalar.value {
+                case 0x0A where keepingLines: scalar
                 case 0..<0x20, 0x7F..<0xA0, 0x202A...0x202E, 0x2066...0x2069: "\u{FFFD}"
                 default: scalar
                 }

@@ -17,13 +17,13 @@ import SystemPackage
 /// This version of Fovea.
 package let foveaVersion = "0.1.0"
 
-/// Why the daemon could not start or go on, with the code to exit with (sysexits.h).
-package struct DaemonError: Error, CustomStringConvertible {
-    package let exitCode: Int32
+/// Why the daemon could not start or go on.
+package struct DaemonError: ExitStatusProviding, CustomStringConvertible {
+    package let exitStatus: ExitStatus
     package let description: String
 
-    init(_ exitCode: Int32, _ description: String) {
-        self.exitCode = exitCode
+    init(_ exitStatus: ExitStatus, _ description: String) {
+        self.exitStatus = exitStatus
         self.description = description
     }
 }
@@ -49,7 +49,7 @@ package struct Daemon {
             }
         } catch {
             throw DaemonError(
-                error.errno == .permissionDenied ? 77 : 73,
+                error.errno == .permissionDenied ? .noPermission : .cannotCreate,
                 "\(error). Give fovead folders that it may write, in the configuration.")
         }
         let inbox = try Files.resolve(configuration.inbox)
@@ -91,7 +91,7 @@ package struct Daemon {
         history.note("stopped", "after \(dispatcher.counts.published) images")
         history.stop()
         if let failure {
-            throw DaemonError(65, "no model can serve: \(failure). See 'foveactl model list', then set 'model:'.")
+            throw DaemonError(.data, "no model can serve: \(failure). See 'foveactl model list', then set 'model:'.")
         }
         log.notice("stopped")
     }
@@ -99,7 +99,7 @@ package struct Daemon {
     private func lock(_ folder: FilePath) throws -> FileDescriptor {
         guard let lock = try FolderLock.take(folder) else {
             throw DaemonError(
-                75, "another fovead works on \(folder.escaped). Stop it first, or give this one other folders.")
+                .tryAgain, "another fovead works on \(folder.escaped). Stop it first, or give this one other folders.")
         }
         return lock
     }
@@ -156,7 +156,8 @@ package struct Daemon {
             let listener = try UnixListener(configuration.socket)
             return (listener, try HTTPServer(listener: listener.descriptor, limits: limits) { router.answer($0) })
         } catch {
-            throw DaemonError(73, "the control socket cannot be made: \(error). Set 'socket:' to another path.")
+            throw DaemonError(
+                .cannotCreate, "the control socket cannot be made: \(error). Set 'socket:' to another path.")
         }
     }
 

@@ -1,9 +1,10 @@
 import FoveaSystem
+import SystemPackage
 
 /// Why data could not be read or written, with the file and the place at fault.
 package struct DataError: Error, Sendable, CustomStringConvertible {
     /// The kind of fault.
-    package enum Code: Sendable, Equatable {
+    package enum Code: Sendable, Equatable, CaseIterable {
         /// Nothing is there under that name or path.
         case missing
         /// Something is there, but no data of a kind that is read.
@@ -24,14 +25,18 @@ package struct DataError: Error, Sendable, CustomStringConvertible {
 
     package let code: Code
     package let description: String
+    /// With `.system`, what the system said.
+    package let errno: Errno?
 
-    package init(_ code: Code, _ description: String) {
+    package init(_ code: Code, _ description: String, errno: Errno? = nil) {
         self.code = code
         self.description = description
+        self.errno = errno
     }
 
     init(_ error: SystemError) {
-        self.init(error.errno == .noSuchFileOrDirectory ? .missing : .system, error.description)
+        self.init(
+            error.errno == .noSuchFileOrDirectory ? .missing : .system, error.description, errno: error.errno)
     }
 }
 

@@ -95,8 +95,8 @@ package struct ModelConfiguration: Codable, Sendable, Equatable {
     /// The network's definition; the engine knows what it means. nil for a classifier that is not Fovea's own.
     package var network: JSONValue?
     package var weights: Weights?
-    /// How it was trained: free-form.
-    package var training: JSONValue?
+    /// Where it comes from.
+    package var training: Provenance?
     /// What was measured: free-form.
     package var metrics: JSONValue?
 
@@ -110,7 +110,7 @@ package struct ModelConfiguration: Codable, Sendable, Equatable {
     package init(
         name: String, version: String, description: String, labels: [String], superclasses: [String]? = nil,
         superclassOf: [Int]? = nil, input: Input, chain: [StageConfiguration], network: JSONValue? = nil,
-        weights: Weights? = nil, training: JSONValue? = nil, metrics: JSONValue? = nil
+        weights: Weights? = nil, training: Provenance? = nil, metrics: JSONValue? = nil
     ) {
         self.name = name
         self.version = version

@@ -4,7 +4,7 @@ import SystemPackage
 /// Why a model cannot be found, read, believed or stored.
 package struct ModelError: Error, CustomStringConvertible, Sendable, Equatable {
     /// What kind of trouble, for exit codes and the control API.
-    package enum Code: String, Sendable {
+    package enum Code: String, Sendable, CaseIterable {
         /// No such model; the message names near ones.
         case notFound
         /// A name, version or reference that cannot be one.
@@ -24,15 +24,20 @@ package struct ModelError: Error, CustomStringConvertible, Sendable, Equatable {
     package let subject: String
     /// What is wrong with it, and what to do where that is not plain.
     package let problem: String
+    /// With `.storage`, what the system said.
+    package let errno: Errno?
 
-    package init(_ code: Code, _ subject: String, _ problem: String) {
+    package init(_ code: Code, _ subject: String, _ problem: String, errno: Errno? = nil) {
         self.code = code
         self.subject = subject
         self.problem = problem
+        self.errno = errno
     }
 
     package init(_ error: SystemError) {
-        self.init(.storage, error.subject.isEmpty ? error.call : error.subject, "\(error.call): \(error.errno)")
+        self.init(
+            .storage, error.subject.isEmpty ? error.call : error.subject, "\(error.call): \(error.errno)",
+            errno: error.errno)
     }
 
     package var description: String { "\(subject): \(problem)" }

@@ -17,7 +17,7 @@ package struct ModelProtection: Sendable {
         protect(try? active?.previous?.identifier, "is what a rollback would go to: swap first")
         for identifier in pinned.models.sorted() { protect(identifier, "is pinned: `foveactl model unpin` it first") }
         for model in (try? store.list()) ?? [] {
-            guard let base = (try? model.configuration)?.base else { continue }
+            guard let base = (try? model.configuration)?.base?.identifier else { continue }
             bases[base, default: []].append(model.identifier)
         }
     }
@@ -35,33 +35,6 @@ package struct ModelProtection: Sendable {
     func keeps(_ identifier: ModelIdentifier, newest: Set<ModelIdentifier>) -> Bool {
         reasons[identifier] != nil
             || bases[identifier]?.contains { newest.contains($0) || reasons[$0] != nil } == true
-    }
-}
-
-extension ModelConfiguration {
-    /// The model whose weights this one began with.
-    package var base: ModelIdentifier? {
-        guard let base = training?["base"], let name = base["name"]?.string, let version = base["version"]?.string
-        else { return nil }
-        return try? ModelIdentifier(name: name, version: version)
-    }
-
-    /// What the images are that its figures `dev` are of: such as a training chose by, or such as a retraining was judged by.
-    package var heldOut: String { isRetrained ? "held-back" : "development" }
-
-    package var isRetrained: Bool { training?["retraining"] != nil }
-
-    /// Names of the data sets that it says it was trained on, ordered.
-    ///
-    /// - Throws: where it says it in a form that is not understood.
-    package var dataSets: [String] {
-        get throws {
-            struct Named: Decodable { let name: String }
-            guard let sets = try training?["sets"]?.decode([Named].self) else {
-                return training?["data"]?["name"]?.string.map { [$0] } ?? []
-            }
-            return Set(sets.map(\.name)).sorted()
-        }
     }
 }
 

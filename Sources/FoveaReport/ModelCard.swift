@@ -31,7 +31,7 @@ package struct ModelCard: Sendable {
     private static func summary(_ record: TrainingRecord, _ graph: [GraphNode]) -> [String] {
         let model = record.configuration
         let parameters = graph.reduce(0) { $0 + $1.parameters }
-        let origin = model.base.map { "trained on from \($0)'s weights" } ?? "trained from scratch"
+        let origin = model.base.map { "trained on from \($0.identifier)'s weights" } ?? "trained from scratch"
         let groups = model.superclasses.map { " in \($0.count) superclasses" } ?? ""
         return [
             "# \(record.title)", "",
@@ -53,8 +53,9 @@ package struct ModelCard: Sendable {
     }
 
     private static func data(_ record: TrainingRecord) -> [String] {
-        let name = record.configuration.training?["data"]?["name"]?.string.map(Markdown.text) ?? "unnamed"
-        let development = record.configuration.training?["data"]?["development"]?.double.map { Int($0) } ?? 0
+        let data = record.configuration.training?.trained?.data
+        let name = data?.name.map(Markdown.text) ?? "unnamed"
+        let development = data?.development ?? 0
         let fitted = development >= Retraining.fewestForTemperature
         let calibration =
             fitted

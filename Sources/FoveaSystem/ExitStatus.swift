@@ -25,6 +25,24 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
     case noPermission = 77
     /// EX_CONFIG: the configuration is at fault.
     case configuration = 78
+
+    /// In a few words, for `--help`.
+    package var meaning: String {
+        switch self {
+        case .success: "done"
+        case .usage: "wrong arguments"
+        case .data: "bad data"
+        case .noInput: "no such model, data set, plugin, image or file"
+        case .unavailable: "no daemon at the socket"
+        case .software: "a fault inside Fovea"
+        case .system: "the system refused something that a program cannot do without"
+        case .cannotCreate: "there is one of that name already"
+        case .inputOutput: "a file cannot be read or written"
+        case .tryAgain: "not now"
+        case .noPermission: "no permission"
+        case .configuration: "the configuration"
+        }
+    }
 }
 
 /// An error that knows the exit code of a program that ends because of it.

@@ -25,7 +25,7 @@ struct Program: ParsableCommand {
             throw error
         } catch {
             let failure = Failure(error)
-            Console.message("\(name) \(verb): \(failure.message)")
+            Console.message("\(name) \(verb): \(safe(failure.message, keepingLines: true))")
             throw ExitCode(failure.status.rawValue)
         }
     }

@@ -70,13 +70,10 @@ extension TrainCommand {
         plan.measuresTest = test
         plan.checkpointEvery = try checkpointSeconds
         plan.resumes = resume.map { FilePath($0) }
-        plan.provenance = [
-            "sets": .array([
-                try TrainedSet(
-                    name: dataset.info.name, sha256: try dataset.images("train").sha256, perClass: development,
-                    isLearntWhole: division.development.isEmpty
-                ).json
-            ])
+        plan.sets = [
+            TrainedSet(
+                name: dataset.info.name, sha256: try dataset.images("train").sha256, perClass: development,
+                isLearntWhole: division.development.isEmpty)
         ]
         plan.files = {
             var digests = ImageDigests()
@@ -127,7 +124,7 @@ extension TrainCommand {
                 "schema": .string("fovea.training/1"), "name": .string(verified.configuration.name),
                 "version": .string(verified.configuration.version), "sha256": .string(verified.sha256),
                 "folder": .string(model.folder.escaped), "metrics": metrics,
-                "training": verified.configuration.training ?? .null,
+                "training": verified.configuration.training?.json ?? .null,
             ])
             Console.data(JSONText.pretty(result))
             return

@@ -76,7 +76,7 @@ struct DatasetCommand: ParsableCommand {
             }
             let store = ModelCommand.store(configuration)
             guard named.isEmpty, let active = ModelCommand.active(configuration, store),
-                let learnt = try? store.resolve(active.description).configuration.dataSets
+                let learnt = try? store.resolve(active.description).configuration.training?.dataSets()
             else { return }
             if learnt.contains(name) {
                 throw Failure(

@@ -10,11 +10,9 @@ struct Foveactl: ParsableCommand {
         commandName: "foveactl",
         abstract: "Looks at, commands and trains Fovea, which classifies every image dropped into a folder.",
         discussion: """
-            Data goes to standard output, messages to standard error. Exit codes: 0 done, 64 wrong arguments, 65 bad \
-            data or a refused model, 66 no such model, data set, image or file, 69 no daemon, 70 internal error, 73 \
-            there is one of that name already, 74 the system refused, 75 try again, 77 no permission, 78 the \
-            configuration. Of `retrain`: 0 a better model serves, 10 the old one was kept, 11 nothing new, 12 a better \
-            one waits.
+            Data goes to standard output, messages to standard error. Exit codes: \
+            \(ExitStatus.allCases.map { "\($0.rawValue) \($0.meaning)" }.joined(separator: ", ")). Of `retrain`: 0 a better \
+            model serves, 10 the old one was kept, 11 nothing new, 12 a better one waits.
             """,
         version: "foveactl 0.1",
         subcommands: [

@@ -131,11 +131,8 @@ struct ModelCommand: ParsableCommand {
                     facts.append(["accuracy", ModelCommand.accuracy(figures, images)])
                 }
             }
-            if let training = description.training {
-                facts.append(["training", safe(ModelCommand.course(of: training))])
-                if let settings = training["settings"] {
-                    facts.append(["settings", safe(ModelCommand.list(settings))])
-                }
+            if let provenance = description.training {
+                facts += ModelCommand.facts(provenance)
             }
             facts.append(["labels", "\(description.labels.count): \(safe(description.labels.joined(separator: ", ")))"])
             Console.table(facts)
@@ -151,17 +148,29 @@ struct ModelCommand: ParsableCommand {
         return text
     }
 
-    /// On what, how long; what a foreign model does not say is left out.
-    private static func course(of training: JSONValue) -> String {
-        var parts: [String] = []
-        if let data = training["data"] {
-            let name = data["name"]?.string.map { " of \($0)" } ?? ""
-            if let images = data["images"]?.double.map(count) { parts.append("\(images) images\(name)") }
+    /// Where a model comes from, as far as it says so.
+    private static func facts(_ provenance: Provenance) -> [[String]] {
+        switch provenance.kind {
+        case .trained(let training):
+            let course = ["training", safe(course(of: training) ?? provenance.json.text)]
+            return [course] + (training.settings.map { [["settings", safe(list($0))]] } ?? [])
+        case .imported(let origin):
+            let images = origin.trainedOn.map { [["trained on", safe($0)]] } ?? []
+            return [["origin", safe(origin.origin)], ["licence", safe(origin.licence)]] + images
+        case .unknown: return [["training", safe(provenance.json.text)]]
         }
-        if let epochs = training["epochs"]?.double.map(count) { parts.append("\(epochs) epochs") }
-        if let epoch = training["epoch"]?.double.map(count) { parts.append("the weights are those of epoch \(epoch)") }
-        if let seconds = training["seconds"]?.double { parts.append(Units.show(seconds: seconds)) }
-        return parts.isEmpty ? training.text : parts.joined(separator: ", ")
+    }
+
+    /// On what, how long; nil where it says nothing of that.
+    private static func course(of training: Provenance.Training) -> String? {
+        var parts: [String] = []
+        if let images = training.data?.images {
+            parts.append("\(images.formatted()) images" + (training.data?.name.map { " of \($0)" } ?? ""))
+        }
+        if let epochs = training.epochs { parts.append("\(epochs.formatted()) epochs") }
+        if let epoch = training.epoch { parts.append("the weights are those of epoch \(epoch.formatted())") }
+        if let seconds = training.seconds { parts.append(Units.show(seconds: seconds)) }
+        return parts.isEmpty ? nil : parts.joined(separator: ", ")
     }
 
     /// A whole number as people write it.

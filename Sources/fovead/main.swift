@@ -29,23 +29,21 @@ struct Fovead: ParsableCommand {
         do {
             settings = try Configuration.load(config.map { FilePath($0) }).0
         } catch {
-            fail(78, "\(error)")
+            fail(.configuration, "\(error)")
         }
         if check { return print("the configuration is good") }
         let isVerbose = verbose
         LoggingSystem.bootstrap { _ in JournalLogHandler(level: isVerbose ? .debug : .info) }
         do {
             try Daemon(configuration: settings, log: Logger(label: "fovead")).run()
-        } catch let error as DaemonError {
-            fail(error.exitCode, error.description)
         } catch {
-            fail(71, "\(error)")
+            fail((error as? any ExitStatusProviding)?.exitStatus ?? .system, "\(error)")
         }
     }
 
-    private func fail(_ code: Int32, _ message: String) -> Never {
+    private func fail(_ status: ExitStatus, _ message: String) -> Never {
         printError("fovead: \(message)")
-        Glibc.exit(code)
+        Glibc.exit(status.rawValue)
     }
 }
 
@@ -56,7 +54,7 @@ do {
     let code = Fovead.exitCode(for: error)
     if !code.isSuccess {
         printError(Fovead.fullMessage(for: error))
-        exit(64)
+        exit(ExitStatus.usage.rawValue)
     }
     print(Fovead.fullMessage(for: error))
 }

@@ -128,7 +128,7 @@ extension EndToEnd {
         let model = try ModelStore(bundled: nil, trained: daemon.state.appending("models")).resolve("tiny@2")
         let verified = try ModelFolder.verify(model.folder)
         #expect(verified.configuration.labels == Fixture.labels + ["yellow"])
-        #expect(verified.configuration.base?.description == "tiny@1")
+        #expect(verified.configuration.base?.identifier.description == "tiny@1")
         // Its figures are of the images that judged it.
         let judged = report["gate"]?["all"]
         #expect(verified.configuration.metrics?["dev"]?["images"] == judged?["images"])
@@ -223,7 +223,7 @@ extension EndToEnd {
         #expect(second.code == 0 && second.output.contains("promoted tiny@3 over tiny@2"), "\(second)")
         let store = ModelStore(bundled: try Fixture.shared().root.appending("champion"), trained: night.models)
         func training(_ model: String) throws -> JSONValue {
-            try #require(try store.resolve(model).configuration.training)
+            try #require(try store.resolve(model).configuration.training).json
         }
         #expect(try training("tiny@3")["settings"] == training("tiny@2")["settings"])
         #expect(try training("tiny@3")["recipe"] == training("tiny@1")["settings"])
@@ -316,7 +316,8 @@ extension EndToEnd {
         let verified = try ModelFolder.verify(tiny)
         var model = verified.configuration
         model.version = "2"
-        model.training = model.training?.merging(.object(["settings": .object(["learningRate": .number(1e30)])]))
+        let recipe = JSONValue.object(["settings": .object(["learningRate": .number(1e30)])])
+        model.training = model.training.map { Provenance(json: $0.json.merging(recipe)) }
         try ModelStore(bundled: nil, trained: night.models).add(
             configuration: model, weights: night.weights(tiny), golden: verified.golden)
         try night.correct(120, to: "yellow", 200, 200, 40)

@@ -249,9 +249,9 @@ extension EndToEnd {
         let sgd = try ground.train("sgd", epochs: 1, ["--preset", "seed-vanilla", "--optimizer", "sgd"])
         #expect(sgd.code == 0, "\(sgd)")
         let model = try ModelFolder.verify(ground.root.pushing("var/models/sgd/1")).configuration
-        #expect(model.training?["settings"]?["learningRate"]?.double == 0.05)
-        #expect(model.training?["settings"]?["weightDecay"]?.double == 5e-4)
-        #expect(model.training?["settings"]?["warmup"]?.double == 0.25, "of few epochs a quarter")
+        #expect(model.training?.json["settings"]?["learningRate"]?.double == 0.05)
+        #expect(model.training?.json["settings"]?["weightDecay"]?.double == 5e-4)
+        #expect(model.training?.json["settings"]?["warmup"]?.double == 0.25, "of few epochs a quarter")
         var bound = ground.arguments("bound", epochs: 1).filter { $0 != "--quiet" }
         bound.removeSubrange(bound.firstIndex(of: "--threads")!..<bound.firstIndex(of: "--threads")! + 2)
         let text = try note(["-c", "0", try Programs.path("fovea-train").string] + bound, by: "/usr/bin/taskset")
@@ -297,7 +297,7 @@ extension EndToEnd {
                     + options)
             #expect(outcome.code == 0, "\(outcome)")
             let model = try ModelFolder.verify(ground.root.pushing(FilePath("var/models/\(name)/1"))).configuration
-            return (model, try #require(model.training?["settings"]))
+            return (model, try #require(model.training?.json["settings"]))
         }
         for (name, more) in [
             ("seed-vanilla", ["--set", "width=0.1"]), ("seed-depthwise", ["--set", "width=0.1"]),
@@ -342,7 +342,7 @@ extension EndToEnd {
             ] + small)
         #expect(target.code == 0 && target.error.contains("target of 10.0% reached"), "\(target)")
         let model = try ModelFolder.verify(ground.root.pushing("var/models/target/1")).configuration
-        #expect(model.training?["epochs"]?.double == 1 && model.training?["settings"]?["epochs"]?.double == 6)
+        #expect(model.training?.json["epochs"]?.double == 1 && model.training?.json["settings"]?["epochs"]?.double == 6)
         var patient = ground.arguments("patient", epochs: 500, ["--patience", "3"])
         patient.removeAll { $0 == "--quiet" }
         let patience = try Programs.run("fovea-train", patient)
@@ -372,7 +372,7 @@ extension EndToEnd {
             #expect(trained.code == 0, "\(trained)")
             let model = try ModelFolder.verify(ground.root.pushing(FilePath("var/models/\(name)/1"))).configuration
             #expect((model.network?["superclassOf"] != nil) == (hierarchy == "softmax"))
-            #expect((model.training?["settings"]?["hierarchy"]?.double == 0.5) == (hierarchy == "0.5"))
+            #expect((model.training?.json["settings"]?["hierarchy"]?.double == 0.5) == (hierarchy == "0.5"))
             // The archive itself is taken at the model's size.
             for data in ["groups", "\(ground.root)/cifar"] {
                 let outcome = try Programs.run(

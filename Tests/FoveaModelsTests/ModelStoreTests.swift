@@ -117,7 +117,7 @@ import Testing
         }
         // birds@9 serves, trained on what birds@2 had learnt; birds@4 served before, birds@1 is somebody's favourite.
         var configuration = Sample.configuration(name: "birds", version: "9")
-        configuration.training = .object(["base": try JSONValue(encoding: entry("2"))])
+        configuration.training = Provenance(json: .object(["base": try JSONValue(encoding: entry("2"))]))
         try store.add(configuration: configuration, weights: try Sample.weights(), golden: try Sample.golden())
         var pinned = PinnedModels()
         pinned.models = [try ModelIdentifier(name: "birds", version: "1")]
@@ -142,7 +142,7 @@ import Testing
         }
         for version in 2...8 {
             var configuration = Sample.configuration(name: "line", version: "\(version)")
-            configuration.training = .object(["base": try JSONValue(encoding: entry(version - 1))])
+            configuration.training = Provenance(json: .object(["base": try JSONValue(encoding: entry(version - 1))]))
             try store.add(configuration: configuration, weights: try Sample.weights(), golden: try Sample.golden())
         }
         let protection = ModelProtection(

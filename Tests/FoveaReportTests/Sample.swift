@@ -50,6 +50,8 @@ enum Sample {
             "images": .int(heldOut?.outcomes.count ?? 0), "top1": .number(0.625), "top5": .number(1),
             "loss": .number(1.5), "calibrationError": .number(0.05),
         ])
+        var training = Provenance.Training()
+        training.data = .init(name: "shades", images: 300, development: 40)
         let configuration = ModelConfiguration(
             name: "sample", version: "7", description: description, labels: labels,
             superclasses: groups.map { (0..<$0).map { "group \($0)" } },
@@ -57,9 +59,7 @@ enum Sample {
             input: .init(height: 32, width: 32),
             chain: [StageConfiguration(plugin: "normalize"), StageConfiguration(plugin: "classifier-net")],
             network: try JSONValue(encoding: definition), weights: .init(dtype: .float16),
-            training: .object([
-                "data": .object(["name": .string("shades"), "images": .int(300), "development": .int(40)])
-            ]),
+            training: try Provenance(training),
             metrics: .object(heldOut == nil ? [:] : ["dev": measured]))
         return TrainingRecord(
             configuration: configuration, settings: settings, images: 300, epochs: reports, keptEpoch: epochs,

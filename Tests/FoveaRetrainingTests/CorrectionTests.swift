@@ -372,22 +372,26 @@ import Testing
         var champion = Self.champion
         func learnt() throws -> TrainedSet { try TrainedSet(of: data, by: champion) }
         #expect(try learnt().isLearntWhole, "nothing is known of its training")
-        champion.training = .object(["data": .object(["name": .string("other"), "development": .int(4)])])
+        champion.training = Provenance(
+            json: .object(["data": .object(["name": .string("other"), "development": .int(4)])]))
         #expect(try !learnt().isLearntWhole)
-        champion.training = .object(["data": .object(["name": .string("base"), "development": .int(10)])])
+        champion.training = Provenance(
+            json: .object(["data": .object(["name": .string("base"), "development": .int(10)])]))
         #expect(try learnt().perClass == 5 && learnt().isLearntWhole == false)
-        champion.training = .object(["data": .object(["name": .string("base"), "development": .int(4)])])
+        champion.training = Provenance(
+            json: .object(["data": .object(["name": .string("base"), "development": .int(4)])]))
         #expect(try learnt().perClass == nil && learnt().isLearntWhole == false, "a tenth of twenty is two")
-        champion.training = .object(["data": .object(["name": .string("base"), "development": .int(0)])])
+        champion.training = Provenance(
+            json: .object(["data": .object(["name": .string("base"), "development": .int(0)])]))
         #expect(try learnt().isLearntWhole)
         let same = TrainedSet(
             name: "base", sha256: try data.images("train").sha256, perClass: 3, isLearntWhole: false)
-        champion.training = .object(["sets": .array([try same.json])])
+        champion.training = Provenance(json: .object(["sets": .array([try JSONValue(encoding: same)])]))
         #expect(try learnt() == same)
         let set = TrainedSet(name: "base", sha256: "", perClass: 3, isLearntWhole: false)
-        champion.training = .object(["sets": .array([])])
+        champion.training = Provenance(json: .object(["sets": .array([])]))
         #expect(try !learnt().isLearntWhole, "one that it never met")
-        champion.training = .object(["sets": .array([try set.json])])
+        champion.training = Provenance(json: .object(["sets": .array([try JSONValue(encoding: set)])]))
         #expect(try learnt().isLearntWhole, "it has met another state of it")
     }
 }

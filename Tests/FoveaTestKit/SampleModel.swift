@@ -13,7 +13,8 @@ package enum Sample {
                 StageConfiguration(plugin: "normalize"), StageConfiguration(plugin: "classifier-net"),
             ],
             network: .object(["architecture": .string("vanilla")]), weights: .init(dtype: .float16),
-            training: .object(["seed": .int(7)]), metrics: .object(["test": .object(["top1": .number(0.5)])]))
+            training: Provenance(json: .object(["seed": .int(7)])),
+            metrics: .object(["test": .object(["top1": .number(0.5)])]))
     }
 
     package static func golden(height: Int = 4, width: Int = 5, classes: Int = 3) throws -> GoldenSet {

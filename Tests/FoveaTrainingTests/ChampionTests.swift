@@ -34,7 +34,7 @@ import Testing
             superclassOf: nil, input: .init(height: Self.side, width: Self.side),
             chain: [StageConfiguration(plugin: "normalize"), StageConfiguration(plugin: "classifier-net")],
             network: try JSONValue(encoding: definition), weights: .init(dtype: .float32),
-            training: .object([:]), metrics: .object([:]))
+            training: Provenance(json: .object([:])), metrics: .object([:]))
         let folder = try TemporaryFolder()
         let store = ModelStore(bundled: nil, trained: folder.path)
         try store.add(

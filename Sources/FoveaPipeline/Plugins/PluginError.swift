@@ -3,7 +3,7 @@ import SystemPackage
 
 /// A plugin, or a chain of them, that cannot be used: which file or stage, what is wrong, what to do.
 package struct PluginError: Error, Sendable, Equatable, CustomStringConvertible {
-    package enum Code: String, Sendable, Equatable {
+    package enum Code: String, Sendable, Equatable, CaseIterable {
         /// No such file, or no library of that name in any folder.
         case missing
         /// Not a shared library for this machine, or a damaged one.

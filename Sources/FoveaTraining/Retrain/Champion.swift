@@ -77,7 +77,8 @@ package struct Champion {
     /// its version of Fovea did not have are the defaults.
     var recipe: TrainingSettings {
         get throws {
-            guard let recorded = configuration.training?["recipe"] ?? configuration.training?["settings"] else {
+            let training = configuration.training?.trained
+            guard let recorded = training?.recipe ?? training?.settings else {
                 return TrainingSettings()
             }
             do {

@@ -87,7 +87,7 @@ struct RetrainMaterial {
     /// Names or paths of the data sets that corrections are added to.
     private func data(of champion: Champion) throws -> [String] {
         guard configuration.retrain.data.isEmpty else { return configuration.retrain.data }
-        let names = try champion.configuration.dataSets
+        let names = try champion.configuration.training?.dataSets() ?? []
         let model = champion.model.identifier
         guard !names.isEmpty else {
             throw Failure.configuration(

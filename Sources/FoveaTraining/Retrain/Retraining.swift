@@ -130,7 +130,7 @@ package struct Retraining {
 
     /// Whether a model is this plan's challenger.
     private func isOf(_ plan: RetrainPlan, _ model: ModelStore.Model) -> Bool {
-        (try? model.configuration)?.training?["retraining"]?.string == plan.id
+        (try? model.configuration)?.training?.trained?.retraining?.id == plan.id
     }
 
     // MARK: - From the plan to the outcome
@@ -213,7 +213,7 @@ package struct Retraining {
         let isShort = data.development.count < Self.fewestForTemperature
         var settings = plan.settings
         if request.threads != nil { settings.threads = threads }
-        let base = preset == nil ? champion.digests : nil
+        let learnt = preset == nil ? champion.digests : nil
         func training(resuming: Bool) throws -> ModelStore.Model {
             var training = TrainingPlan(
                 name: champion.configuration.name,
@@ -241,8 +241,12 @@ package struct Retraining {
             training.temperature = isShort ? champion.temperature : nil
             training.resumes = resuming ? folder.checkpoint : nil
             training.deadline = budget
-            training.provenance = try provenance(plan, preset == nil ? champion : nil)
-            training.files = { try data.digests(onTopOf: base).files.merging(Self.files(plan, data)) { $1 } }
+            let base = preset == nil ? champion : nil
+            training.sets = try sets(plan, base)
+            training.retraining = .init(id: plan.id, corrections: plan.facts.learntCorrections)
+            training.base = try base.map { .init(try $0.entry.identifier, sha256: $0.entry.sha256) }
+            training.recipe = try base.map { try JSONValue(encoding: $0.recipe) }
+            training.files = { try data.digests(onTopOf: learnt).files.merging(Self.files(plan, data)) { $1 } }
             var run = TrainingRun(
                 training, configuration: configuration, store: challengers, console: console, report: report)
             return try run.run()
@@ -260,19 +264,11 @@ package struct Retraining {
     /// Development images that say more of the temperature than the champion's.
     package static let fewestForTemperature = 100
 
-    private func provenance(_ plan: RetrainPlan, _ base: Champion?) throws -> [String: JSONValue] {
-        var sets = plan.sources.map(\.learnt)
-        var facts: [String: JSONValue] = [
-            "retraining": .string(plan.id), "corrections": .int(plan.facts.learntCorrections),
-        ]
-        if let base {
-            facts["base"] = try JSONValue(encoding: base.entry)
-            facts["recipe"] = try JSONValue(encoding: base.recipe)
-            let earlier = try TrainedSet.recorded(in: base.configuration) ?? []
-            sets += earlier.filter { old in !sets.contains { $0.sha256 == old.sha256 } }
-        }
-        facts["sets"] = .array(try sets.map { try $0.json })
-        return facts
+    /// The data sets that the challenger will have learnt, with those of the champion that it begins with.
+    private func sets(_ plan: RetrainPlan, _ base: Champion?) throws -> [TrainedSet] {
+        let own = plan.sources.map(\.learnt)
+        let earlier = try base?.configuration.training?.sets() ?? []
+        return own + earlier.filter { old in !own.contains { $0.sha256 == old.sha256 } }
     }
 
     /// Where each correction came from, a line of JSON for each.

@@ -45,8 +45,14 @@ package struct TrainingPlan {
     package var goOn: String
     /// When to stop for this time, whatever is done: seconds from the start of `TrainingRun.run`.
     package var deadline = Double.infinity
-    /// What stands beside the figures under `training` in the model's configuration.
-    package var provenance: [String: JSONValue] = [:]
+    /// Data sets of which the model will have learnt images, with those of the model that it begins with.
+    package var sets: [TrainedSet] = []
+    /// The model whose weights `start` has.
+    package var base: Provenance.Base?
+    /// With a base, the settings at the beginning of its line.
+    package var recipe: JSONValue?
+    /// Where the model is the challenger of a retraining.
+    package var retraining: Provenance.Retraining?
     /// Further files for the model's folder `training`, by name.
     package var files: () throws -> [String: [UInt8]] = { [:] }
 

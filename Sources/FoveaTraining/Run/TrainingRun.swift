@@ -329,7 +329,7 @@ package struct TrainingRun {
             superclassOf: plan.data.info.superclassOf,
             input: .init(height: plan.data.info.height, width: plan.data.info.width), chain: plan.chain,
             network: try JSONValue(encoding: trained.network), weights: .init(dtype: plan.weights),
-            training: try description(result)
+            training: try provenance(result)
         )
         .averaging(plan.averaging)
         .at(temperature: trained.temperature)
@@ -418,17 +418,21 @@ package struct TrainingRun {
         }
     }
 
-    private func description(_ result: TrainingResult) throws -> JSONValue {
-        let facts: [String: JSONValue] = [
-            "data": .object([
-                "name": .string(plan.data.info.name),
-                "images": .int(Set(plan.train).count), "development": .int(plan.development.count),
-            ]),
-            "settings": try JSONValue(encoding: settings),
-            "epoch": .int(result.epoch), "epochs": .int(result.epochs.count),
-            "ended": .string(result.end == .patience ? "patience" : result.end == .target ? "target" : "finished"),
-            "seconds": .number(result.epochs.reduce(0) { $0 + $1.seconds }),
-        ]
-        return .object(facts.merging(plan.provenance) { $1 })
+    private func provenance(_ result: TrainingResult) throws -> Provenance {
+        var training = Provenance.Training()
+        training.data = .init(
+            name: plan.data.info.name, images: Set(plan.train).count, development: plan.development.count)
+        training.settings = try JSONValue(encoding: settings)
+        (training.epoch, training.epochs) = (result.epoch, result.epochs.count)
+        training.ended =
+            switch result.end {
+            case .patience: .patience
+            case .target: .target
+            case .finished, .stopped: .finished
+            }
+        training.seconds = result.epochs.reduce(0) { $0 + $1.seconds }
+        (training.sets, training.base, training.recipe) = (plan.sets, plan.base, plan.recipe)
+        training.retraining = plan.retraining
+        return try Provenance(training)
     }
 }

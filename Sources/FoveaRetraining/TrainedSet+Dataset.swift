@@ -2,36 +2,13 @@ import FoveaData
 import FoveaModels
 import FoveaSystem
 
-/// What a model has learnt of a data set: stands under `training.sets` in its configuration. It is for models without
-/// `ImageDigests`, and says in words what those say by image.
-package struct TrainedSet: Codable, Sendable, Equatable {
-    package let name: String
-    /// Of the training images with their labels.
-    package let sha256: String
-    /// Images of each class that were held back, as for `Dataset.split(development:)`.
-    package let perClass: Int?
-    /// Nothing is known to have been held back.
-    package let isLearntWhole: Bool
-
-    package init(name: String, sha256: String, perClass: Int?, isLearntWhole: Bool) {
-        (self.name, self.sha256, self.perClass, self.isLearntWhole) = (name, sha256, perClass, isLearntWhole)
-    }
-
-    /// What a model says of itself; nil where it does not.
-    package static func recorded(in model: ModelConfiguration) throws -> [TrainedSet]? {
-        try model.training?["sets"]?.decode([TrainedSet].self)
-    }
-
-    package var json: JSONValue {
-        get throws { try JSONValue(encoding: self) }
-    }
-
+extension TrainedSet {
     /// Whether a model has been trained on this very set.
     package func isKnown(to model: ModelConfiguration) throws -> Bool {
-        if let sets = try Self.recorded(in: model) {
+        if let sets = try model.training?.sets() {
             return sets.contains { $0.sha256 == sha256 }
         }
-        return model.training?["data"]?["name"]?.string == name
+        return model.training?.trained?.data?.name == name
     }
 
     /// What `champion` has learnt of `set`. Of models that do not say it, it is concluded from the number of their
@@ -42,7 +19,7 @@ package struct TrainedSet: Codable, Sendable, Equatable {
         func found(_ perClass: Int?, whole: Bool) -> TrainedSet {
             TrainedSet(name: set.info.name, sha256: sha256, perClass: perClass, isLearntWhole: whole)
         }
-        if let sets = try Self.recorded(in: champion) {
+        if let sets = try champion.training?.sets() {
             if let same = sets.first(where: { $0.sha256 == sha256 }) {
                 self = same
             } else {
@@ -51,8 +28,8 @@ package struct TrainedSet: Codable, Sendable, Equatable {
             }
             return
         }
-        let data = champion.training?["data"]
-        guard data?["name"]?.string == set.info.name, let count = data?["development"]?.double.map({ Int($0) }) else {
+        let data = champion.training?.trained?.data
+        guard data?.name == set.info.name, let count = data?.development else {
             self = found(nil, whole: data == nil)
             return
         }
