@@ -60,7 +60,7 @@ package.targets += [
         name: "FoveaTraining",
         dependencies: [
             "CLinux", "FoveaSystem", "FoveaImage", "FoveaNN", "FoveaModels", "FoveaData", "FoveaPipeline",
-            "FoveaControl", "FoveaHistory", "FoveaRetraining", "FoveaCLI", systemPackage,
+            "FoveaControl", "FoveaHistory", "FoveaRetraining", "FoveaExchange", "FoveaTorch", "FoveaCLI", systemPackage,
         ]),
     .target(name: "FoveaReport", dependencies: ["FoveaTraining"]),
     .target(
@@ -131,7 +131,7 @@ plugin("ExampleC", file: "fovea-example-c")
 /// Small doubles and synthetic images shared by the tests.
 package.targets.append(
     .target(
-        name: "FoveaTestKit", dependencies: ["FoveaSystem", "FoveaImage", "FoveaModels"], path: "Tests/FoveaTestKit"))
+        name: "FoveaTestKit", dependencies: ["FoveaSystem", "FoveaImage", "FoveaModels", "FoveaTorch"], path: "Tests/FoveaTestKit"))
 
 /// Counts what a thread allocates.
 package.targets.append(.target(name: "CAllocations", path: "Tests/CAllocations"))
@@ -147,7 +147,7 @@ tests(
     "FoveaDataTests", ["FoveaData", "FoveaTestKit", "CAllocations"], exclude: ["make_blur_golden.py"],
     resources: [.copy("Golden")])
 tests("FoveaModelsTests", ["FoveaModels", "FoveaTestKit"])
-tests("FoveaTorchTests", ["FoveaTorch"], exclude: ["make_golden.py"], resources: [.copy("Golden")])
+tests("FoveaTorchTests", ["FoveaTorch", "FoveaTestKit"], exclude: ["make_golden.py"], resources: [.copy("Golden")])
 tests("FoveaExchangeTests", ["FoveaExchange", "FoveaTestKit"])
 tests("FoveaPipelineTests", ["FoveaPipeline", "FoveaWorker", "FoveaTestKit"])
 tests("FoveaControlTests", ["FoveaControl", "FoveaCLI", "FoveaTestKit"])

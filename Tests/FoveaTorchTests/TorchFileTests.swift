@@ -1,4 +1,5 @@
 import Foundation
+import FoveaTestKit
 import FoveaTorch
 import Testing
 
@@ -7,7 +8,7 @@ import Testing
         try Data(contentsOf: #require(Bundle.module.resourceURL).appendingPathComponent("Golden/\(name)"))
     }
 
-    private func problem(_ file: StateDictionary) -> String? { problem(file.bytes) }
+    private func problem(_ file: TestStateDictionary) -> String? { problem(file.bytes) }
 
     private func problem(_ bytes: [UInt8]) -> String? {
         do throws(TorchError) {
@@ -39,7 +40,7 @@ import Testing
     }
 
     @Test func writtenFilesAreRead() throws {
-        var written = StateDictionary.one("a", shape: [2, 3], [1, 2, 3, 4, 5, 6])
+        var written = TestStateDictionary.one("a", shape: [2, 3], [1, 2, 3, 4, 5, 6])
         written.add("b", shape: [], [7])
         written.add("c", shape: [0, 4], [])
         let file = try TorchFile(bytes: written.bytes, subject: "x")
@@ -55,9 +56,9 @@ import Testing
     func codeIsNotRun() throws {
         let mark = FileManager.default.temporaryDirectory.appendingPathComponent("fovea-torch-\(UUID())").path
         for module in ["os", "posix", "builtins", "torch"] {
-            var file = StateDictionary.one(shape: [1], [1])
-            file.epilogue = StateDictionary.call(
-                module, "system", [0x28] + StateDictionary.text("touch \(mark)") + [0x74])
+            var file = TestStateDictionary.one(shape: [1], [1])
+            file.epilogue = TestStateDictionary.call(
+                module, "system", [0x28] + TestStateDictionary.text("touch \(mark)") + [0x74])
             let text = try #require(problem(file))
             #expect(text.contains("\(module).system") && text.contains("nothing was executed"))
         }
@@ -71,7 +72,7 @@ import Testing
             0x73, 0x74, 0x75, 0x7D, 0x80, 0x85, 0x86, 0x88, 0x89,
         ]
         for code in UInt8.min...UInt8.max where !known.contains(code) {
-            var file = StateDictionary.one(shape: [1], [1])
+            var file = TestStateDictionary.one(shape: [1], [1])
             file.epilogue = [code]
             #expect(problem(file)?.contains("opcode 0x") == true)
         }
@@ -79,17 +80,17 @@ import Testing
 
     @Test func knownNamesInOtherPlacesAreRefused() {
         for (module, name) in [("torch", "FloatStorage"), ("torch._utils", "_rebuild_tensor_v2")] {
-            var file = StateDictionary.one(shape: [1], [1])
-            file.epilogue = StateDictionary.call(module, name, [0x29])
+            var file = TestStateDictionary.one(shape: [1], [1])
+            file.epilogue = TestStateDictionary.call(module, name, [0x29])
             #expect(problem(file) != nil)
         }
-        var file = StateDictionary.one(shape: [1], [1])
-        file.epilogue = [0x7D] + StateDictionary.text("__class__") + [0x4E, 0x73, 0x62]
+        var file = TestStateDictionary.one(shape: [1], [1])
+        file.epilogue = [0x7D] + TestStateDictionary.text("__class__") + [0x4E, 0x73, 0x62]
         #expect(problem(file)?.contains("attributes") == true)
     }
 
     @Test func storagesMustBeThere() {
-        let right = StateDictionary.one(shape: [2], [1, 2])
+        let right = TestStateDictionary.one(shape: [2], [1, 2])
         #expect(problem(right) == nil)
         var file = right
         file.tensors[0].shape = [3]
@@ -118,7 +119,7 @@ import Testing
     }
 
     @Test func tensorsMayNotOverlap() {
-        var file = StateDictionary.one(shape: [4], [1, 2, 3, 4])
+        var file = TestStateDictionary.one(shape: [4], [1, 2, 3, 4])
         file.tensors.append(.init(name: "b", storage: "0", count: 4, offset: 3, shape: [1], strides: [1]))
         #expect(problem(file)?.contains("shares its elements") == true)
         file.tensors[0].shape = [3]
@@ -129,12 +130,12 @@ import Testing
 
     @Test("A value that is looked through is short, so that naming one again and again costs no more than its bytes")
     func longValuesAreRefused() {
-        var file = StateDictionary.one(shape: [1], [1])
+        var file = TestStateDictionary.one(shape: [1], [1])
         file.tensors[0].shape = [Int](repeating: 1, count: 9)
         file.tensors[0].strides = file.tensors[0].shape
         #expect(problem(file)?.contains("not known") == true)
         file = .one(shape: [1], [1])
-        let entry = StateDictionary.text("_metadata") + [0x4E, 0x73]
+        let entry = TestStateDictionary.text("_metadata") + [0x4E, 0x73]
         file.epilogue = [0x7D] + entry + [0x62]
         #expect(problem(file) == nil)
         file.epilogue = [0x7D] + entry + entry + [0x62]
@@ -146,19 +147,19 @@ import Testing
             ([2, 2], [1, 1]), ([2, 2], [4, 1]), ([2], [0]), ([2], [-1]), ([-2, -2], [2, 1]), ([4], [2]),
             ([Int(Int32.max), Int(Int32.max), Int(Int32.max)], [1, 1, 1]),
         ] {
-            var file = StateDictionary.one(shape: [4], [1, 2, 3, 4])
+            var file = TestStateDictionary.one(shape: [4], [1, 2, 3, 4])
             file.tensors[0].shape = shape
             file.tensors[0].strides = strides
             #expect(problem(file) != nil)
         }
-        var file = StateDictionary.one(shape: [4], [1, 2, 3, 4])
+        var file = TestStateDictionary.one(shape: [4], [1, 2, 3, 4])
         (file.tensors[0].shape, file.tensors[0].strides) = ([2, 2], [1, 2])
         #expect(try! TorchFile(bytes: file.bytes, subject: "x").floats("a") == [1, 3, 2, 4])
     }
 
     @Test("Depth, memo, texts and the stack are bounded, and cycles end")
     func bounds() {
-        var file = StateDictionary.one(shape: [1], [1])
+        var file = TestStateDictionary.one(shape: [1], [1])
         file.epilogue = [UInt8](repeating: 0x85, count: 1 << 17)  // a tuple in a tuple in a tuple …
         #expect(problem(file)?.contains("instead of a state dictionary") == true)
         file.epilogue = [UInt8](repeating: 0x85, count: 1 << 19)
@@ -167,14 +168,14 @@ import Testing
         #expect(problem(file)?.contains("stack") == true)
         file.epilogue = (0..<1 << 17).flatMap { [0x72] + withUnsafeBytes(of: UInt32($0).littleEndian, Array.init) }
         #expect(problem(file)?.contains("memo") == true)
-        file.epilogue = StateDictionary.text(String(repeating: "x", count: 5000))
+        file.epilogue = TestStateDictionary.text(String(repeating: "x", count: 5000))
         #expect(problem(file)?.contains("5000 bytes") == true)
         file.epilogue = [0x58, 0xFF, 0xFF, 0xFF, 0xFF]
         #expect(problem(file)?.contains("4294967295 bytes") == true)
         file.epilogue = [UInt8](repeating: 0x28, count: 2 << 20)
         #expect(problem(file) != nil)
         // A dictionary that holds itself.
-        file.epilogue = [0x71, 0] + StateDictionary.text("self") + [0x68, 0, 0x73]
+        file.epilogue = [0x71, 0] + TestStateDictionary.text("self") + [0x68, 0, 0x73]
         #expect(problem(file)?.contains("not a named tensor") == true)
         // A storage of more elements than memory has.
         file = .one(shape: [1], [1])
@@ -197,10 +198,10 @@ import Testing
 
     @Test("Messages carry no control characters of the file")
     func messagesAreClean() throws {
-        var file = StateDictionary.one("\u{1B}[31m\u{202E}x", shape: [3], [1, 2])
+        var file = TestStateDictionary.one("\u{1B}[31m\u{202E}x", shape: [3], [1, 2])
         #expect(try #require(problem(file)).unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x202E })
         file = .one(shape: [1], [1])
-        file.epilogue = StateDictionary.global("\u{1B}[31m", "x")
+        file.epilogue = TestStateDictionary.global("\u{1B}[31m", "x")
         #expect(try #require(problem(file)).unicodeScalars.allSatisfy { $0.value >= 0x20 })
     }
 
@@ -208,7 +209,7 @@ import Testing
 
     @Test("20,000 damaged files end in values or in a refusal; none ends the process")
     func fuzz() throws {
-        var two = StateDictionary.one("_conv_stem.weight", shape: [2, 2], [1, 2, 3, 4])
+        var two = TestStateDictionary.one("_conv_stem.weight", shape: [2, 2], [1, 2, 3, 4])
         two.add("_fc.bias", shape: [3], [5, 6, 7])
         let corpus = [try Array(golden("small.pth")), two.bytes]
         var mutator = Mutator(seed: 1)

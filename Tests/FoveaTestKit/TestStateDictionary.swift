@@ -1,39 +1,46 @@
 import FoveaTorch
 
 /// Writes files in PyTorch's legacy format, right ones and wrong ones.
-struct StateDictionary {
-    struct Storage {
-        var key: String
-        var floats: [Float]
+package struct TestStateDictionary {
+    package struct Storage {
+        package var key: String
+        package var floats: [Float]
         /// What the file says instead of the count.
-        var claimed: UInt64?
+        package var claimed: UInt64?
     }
 
-    struct Tensor {
-        var name: String
-        var storage: String
-        var count: Int
-        var offset = 0
-        var shape: [Int]
-        var strides: [Int]
+    package struct Tensor {
+        package var name: String
+        package var storage: String
+        package var count: Int
+        package var offset = 0
+        package var shape: [Int]
+        package var strides: [Int]
+
+        package init(name: String, storage: String, count: Int, offset: Int = 0, shape: [Int], strides: [Int]) {
+            (self.name, self.storage, self.count, self.offset) = (name, storage, count, offset)
+            (self.shape, self.strides) = (shape, strides)
+        }
     }
 
-    var storages: [Storage] = []
-    var tensors: [Tensor] = []
+    package init() {}
+
+    package var storages: [Storage] = []
+    package var tensors: [Tensor] = []
     /// What stands before the dictionary's STOP.
-    var epilogue: [UInt8] = []
+    package var epilogue: [UInt8] = []
     /// The keys in the list of storages, where they are not those of `storages`.
-    var keys: [String]?
-    var trailer: [UInt8] = []
+    package var keys: [String]?
+    package var trailer: [UInt8] = []
 
     /// One tensor of a storage of its own.
-    static func one(_ name: String = "a", shape: [Int], _ floats: [Float]) -> StateDictionary {
-        var file = StateDictionary()
+    package static func one(_ name: String = "a", shape: [Int], _ floats: [Float]) -> TestStateDictionary {
+        var file = TestStateDictionary()
         file.add(name, shape: shape, floats)
         return file
     }
 
-    mutating func add(_ name: String, shape: [Int], _ floats: [Float]) {
+    package mutating func add(_ name: String, shape: [Int], _ floats: [Float]) {
         let key = "\(storages.count)"
         var strides = shape
         var stride = 1
@@ -47,7 +54,7 @@ struct StateDictionary {
 
     // MARK: - Bytes
 
-    var bytes: [UInt8] {
+    package var bytes: [UInt8] {
         var file = TorchFile.magic
         file += [0x80, 2] + Self.integer(1001) + Self.stop
         file += [0x80, 2, 0x7D] + Self.text("little_endian") + [0x88, 0x73] + Self.stop
@@ -74,21 +81,21 @@ struct StateDictionary {
         return pickle + [0x75] + epilogue + Self.stop
     }
 
-    static let stop: [UInt8] = [0x2E]
+    package static let stop: [UInt8] = [0x2E]
 
-    static func text(_ text: String) -> [UInt8] {
+    package static func text(_ text: String) -> [UInt8] {
         [0x58] + withUnsafeBytes(of: UInt32(text.utf8.count).littleEndian, Array.init) + Array(text.utf8)
     }
 
-    static func integer(_ value: Int) -> [UInt8] {
+    package static func integer(_ value: Int) -> [UInt8] {
         [0x4A] + withUnsafeBytes(of: Int32(value).littleEndian, Array.init)
     }
 
-    static func tuple(_ values: [Int]) -> [UInt8] { [0x28] + values.flatMap(integer) + [0x74] }
+    package static func tuple(_ values: [Int]) -> [UInt8] { [0x28] + values.flatMap(integer) + [0x74] }
 
-    static func global(_ module: String, _ name: String) -> [UInt8] { [0x63] + Array("\(module)\n\(name)\n".utf8) }
+    package static func global(_ module: String, _ name: String) -> [UInt8] { [0x63] + Array("\(module)\n\(name)\n".utf8) }
 
-    static func call(_ module: String, _ name: String, _ arguments: [UInt8]) -> [UInt8] {
+    package static func call(_ module: String, _ name: String, _ arguments: [UInt8]) -> [UInt8] {
         global(module, name) + arguments + [0x52]
     }
 }
