@@ -46,7 +46,8 @@ package.targets += [
     .target(name: "FoveaImage", dependencies: ["CPNG", "CJPEG", "CKernels", "FoveaModels"]),
     .target(name: "FoveaNN", dependencies: ["CKernels", "FoveaSystem", systemPackage]),
     .target(name: "FoveaData", dependencies: ["FoveaSystem", "FoveaImage", "FoveaModels", "CArchive", "CHTTP"]),
-    .target(name: "FoveaExchange", dependencies: ["FoveaSystem", "FoveaModels", "CArchive"]),
+    .target(name: "FoveaTorch"),
+    .target(name: "FoveaExchange", dependencies: ["FoveaSystem", "FoveaModels", "FoveaTorch", "CArchive"]),
     .target(name: "FoveaPipeline", dependencies: ["CFoveaPlugin", "FoveaSystem", "FoveaModels"]),
     .target(name: "FoveaWorker", dependencies: ["FoveaPipeline", "FoveaImage"]),
     .target(name: "FoveaControl", dependencies: ["FoveaSystem", "FoveaModels", "CHTTP", yams]),
@@ -59,7 +60,7 @@ package.targets += [
         name: "FoveaTraining",
         dependencies: [
             "CLinux", "FoveaSystem", "FoveaImage", "FoveaNN", "FoveaModels", "FoveaData", "FoveaPipeline",
-            "FoveaControl", "FoveaHistory", "FoveaRetraining", "FoveaCLI", systemPackage,
+            "FoveaControl", "FoveaHistory", "FoveaRetraining", "FoveaExchange", "FoveaTorch", "FoveaCLI", systemPackage,
         ]),
     .target(name: "FoveaReport", dependencies: ["FoveaTraining"]),
     .target(
@@ -130,7 +131,7 @@ plugin("ExampleC", file: "fovea-example-c")
 /// Small doubles and synthetic images shared by the tests.
 package.targets.append(
     .target(
-        name: "FoveaTestKit", dependencies: ["FoveaSystem", "FoveaImage", "FoveaModels"], path: "Tests/FoveaTestKit"))
+        name: "FoveaTestKit", dependencies: ["FoveaSystem", "FoveaImage", "FoveaModels", "FoveaTorch"], path: "Tests/FoveaTestKit"))
 
 /// Counts what a thread allocates.
 package.targets.append(.target(name: "CAllocations", path: "Tests/CAllocations"))
@@ -146,6 +147,7 @@ tests(
     "FoveaDataTests", ["FoveaData", "FoveaTestKit", "CAllocations"], exclude: ["make_blur_golden.py"],
     resources: [.copy("Golden")])
 tests("FoveaModelsTests", ["FoveaModels", "FoveaTestKit"])
+tests("FoveaTorchTests", ["FoveaTorch", "FoveaTestKit"], exclude: ["make_golden.py"], resources: [.copy("Golden")])
 tests("FoveaExchangeTests", ["FoveaExchange", "FoveaTestKit"])
 tests("FoveaPipelineTests", ["FoveaPipeline", "FoveaWorker", "FoveaTestKit"])
 tests("FoveaControlTests", ["FoveaControl", "FoveaCLI", "FoveaTestKit"])

@@ -105,6 +105,10 @@ package struct Configuration: Sendable, Equatable {
     /// The defaults.
     package init() {}
 
+    /// Plugins that `foveactl model chain` has taken in: `<state>/plugins`.
+    package var ownPlugins: FilePath { state.appending("plugins") }
+    /// Where plugins are searched, beside the programs' own folders: those of `plugins`, then `ownPlugins`.
+    package var pluginFolders: [FilePath] { plugins + [ownPlugins] }
     /// Trained models: `<state>/models`.
     package var trainedModels: FilePath { state.appending("models") }
     /// Data sets: `<state>/datasets`.

@@ -22,7 +22,7 @@ extension Configuration {
         return try ModelFolder.verify(folder)
     }
 
-    package var pluginSearch: PluginSearch { PluginSearch(plugins) }
+    package var pluginSearch: PluginSearch { PluginSearch(pluginFolders) }
 
     /// What `tta` says; nil leaves it to each model.
     package var averaging: TestTimeAugmentation? { tta.flatMap(TestTimeAugmentation.init(rawValue:)) }

@@ -22,6 +22,8 @@ package enum WorkerMain {
             return PluginInspection.run(FilePath(arguments[1]), arguments: Array(arguments.dropFirst(2)), brief: false)
         case "--describe-plugin" where arguments.count >= 2:
             return PluginInspection.run(FilePath(arguments[1]), arguments: Array(arguments.dropFirst(2)), brief: true)
+        case "--score-chain" where arguments.count >= 2:
+            return ChainScoring.run(FilePath(arguments[1]), arguments: Array(arguments.dropFirst(2)))
         default:
             return usage()
         }

@@ -15,6 +15,7 @@ struct Program: ParsableCommand {
         commandName: name, abstract: "Trains Fovea's networks, measures and exports them.",
         subcommands: [
             TrainCommand.self, EvaluateCommand.self, RetrainCommand.self, CompareCommand.self, ExportCommand.self,
+            FetchCommand.self,
         ])
 
     /// Runs a verb; its error goes to standard error and becomes the exit code.

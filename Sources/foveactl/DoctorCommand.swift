@@ -133,7 +133,7 @@ struct DoctorCommand: ParsableCommand {
     }
 
     private func plugins(_ settings: Configuration) -> [Finding] {
-        let search = PluginSearch(settings.plugins)
+        let search = PluginSearch(settings.pluginFolders)
         return ["sharpen", "normalize", "classifier-net"].map { name in
             do throws(PluginError) {
                 return Finding(.ok, "plugin", try search.find(name).escaped)

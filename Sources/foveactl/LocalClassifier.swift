@@ -39,7 +39,7 @@ final class LocalClassifier {
         let limits = configuration.limits
         let worker = try WorkerClient(
             start: WorkerStart(
-                model: model.folder, plugins: configuration.plugins,
+                model: model.folder, plugins: configuration.pluginFolders,
                 limits: WorkerLimits(
                     bytes: limits.file, side: limits.side, pixels: limits.pixels, memory: limits.memory),
                 batch: 1, tta: configuration.tta.flatMap(TestTimeAugmentation.init(rawValue:))))

@@ -67,6 +67,17 @@ extension ModelCommand {
         }
     }
 
+    struct Fetch: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "fetch", abstract: "Fetches a network that others have trained on photographs.", helpNames: [])
+
+        @Argument(parsing: .captureForPassthrough, help: "Such as efficientnet-lite0.")
+        var arguments: [String] = []
+
+        /// Only fovea-train knows networks.
+        func run() throws { try becomeTrainer("fetch", arguments, as: "foveactl model") }
+    }
+
     struct Import: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Takes a model into the store, checked: a model's folder, or what `export` wrote.")

@@ -10,7 +10,7 @@ struct ModelCommand: ParsableCommand {
         commandName: "model", abstract: "The model store, and which model serves.",
         subcommands: [
             List.self, Show.self, Compare.self, Swap.self, Rollback.self, Pin.self, Unpin.self, Export.self,
-            Import.self, Remove.self,
+            Import.self, Fetch.self, Chain.self, Remove.self,
         ])
 
     /// A model in the store as `--json` tells it.

@@ -17,7 +17,7 @@ struct PluginCommand: ParsableCommand {
         @OptionGroup var common: CommonOptions
 
         func run() throws {
-            let search = PluginSearch(try common.configuration().plugins)
+            let search = PluginSearch(try common.configuration().pluginFolders)
             var options = PluginCheck.Options()
             options.brief = true
             let reports = try search.all().map { try PluginCheck.run($0, options) }

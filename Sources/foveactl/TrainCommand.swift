@@ -45,6 +45,9 @@ func helpOfTrainer(_ arguments: [String]) throws {
     if arguments == ["help", "model", "compare"] {
         try becomeTrainer("compare", ["--help"], as: "foveactl model")
     }
+    if arguments == ["help", "model", "fetch"] {
+        try becomeTrainer("fetch", ["--help"], as: "foveactl model")
+    }
     guard arguments.count == 2, arguments[0] == "help", ["train", "evaluate", "retrain"].contains(arguments[1]) else {
         return
     }

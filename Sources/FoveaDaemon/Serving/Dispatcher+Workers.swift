@@ -24,7 +24,7 @@ extension Dispatcher {
 
     private var workerStart: WorkerStart {
         WorkerStart(
-            model: nil, plugins: configuration.plugins,
+            model: nil, plugins: configuration.pluginFolders,
             limits: WorkerLimits(
                 bytes: configuration.limits.file, side: configuration.limits.side,
                 pixels: configuration.limits.pixels, memory: configuration.limits.memory),

@@ -31,7 +31,7 @@ package struct WorkerFault: Error, Codable, Sendable, Equatable, CustomStringCon
 }
 
 /// Without control characters (C0, DEL, C1, and those that turn text around), and cut.
-func printable(_ text: String, atMost limit: Int) -> String {
+package func printable(_ text: String, atMost limit: Int) -> String {
     var result = String.UnicodeScalarView()
     for scalar in text.unicodeScalars.prefix(limit) {
         switch scalar.value {

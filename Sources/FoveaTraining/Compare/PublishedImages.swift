@@ -109,7 +109,7 @@ package final class PublishedImages: ComparedImages {
         return WorkerQuestions(
             root: configuration.outbox,
             start: WorkerStart(
-                model: model.folder, plugins: configuration.plugins,
+                model: model.folder, plugins: configuration.pluginFolders,
                 limits: WorkerLimits(
                     bytes: limits.file, side: limits.side, pixels: limits.pixels, memory: limits.memory),
                 batch: configuration.batch, tta: configuration.averaging),
