@@ -234,7 +234,7 @@ struct TrainCommand: ParsableCommand {
             let console = Console(quiet: common.quiet)
             let configuration = try common.load()
             let plan = try plan(configuration, console)
-            var training = TrainingRun(
+            let training = TrainingRun(
                 plan, configuration: configuration, store: configuration.store(output: output), console: console,
                 report: Program.report)
             try report(try training.run())

@@ -247,7 +247,7 @@ package struct Retraining {
             training.base = try base.map { .init(try $0.entry.identifier, sha256: $0.entry.sha256) }
             training.recipe = try base.map { try JSONValue(encoding: $0.recipe) }
             training.files = { try data.digests(onTopOf: learnt).files.merging(Self.files(plan, data)) { $1 } }
-            var run = TrainingRun(
+            let run = TrainingRun(
                 training, configuration: configuration, store: challengers, console: console, report: report)
             return try run.run()
         }
