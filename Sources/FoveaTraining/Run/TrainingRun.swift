@@ -327,7 +327,7 @@ package struct TrainingRun {
             description: plan.description,
             labels: plan.data.info.labels, superclasses: plan.data.info.superclasses,
             superclassOf: plan.data.info.superclassOf,
-            input: .init(height: plan.data.info.height, width: plan.data.info.width), chain: plan.chain,
+            input: .init(plan.data.target), chain: plan.chain,
             network: try JSONValue(encoding: trained.network), weights: .init(dtype: plan.weights),
             training: try description(result)
         )
