@@ -4,6 +4,7 @@ import FoveaCLI
 import FoveaControl
 import FoveaData
 import FoveaExchange
+import FoveaImage
 import FoveaModels
 import FoveaNN
 import FoveaSystem
@@ -25,7 +26,7 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("A data set's name, an archive, a CIFAR folder or a folder per class.", valueName: "d"))
     var data: String
 
-    @Option(help: "The part of the data: test, train, or dev: the images of train that a training chose on.")
+    @Option(help: "The part of the data: test, validation, train, or dev: the images of train that a training chose on.")
     var split = "test"
 
     @Option(help: ArgumentHelp("With --split dev: as it was given to train.", valueName: "n"))
@@ -112,31 +113,14 @@ struct EvaluateCommand: ParsableCommand {
     private func load(
         _ configuration: Configuration, _ model: ModelConfiguration
     ) throws -> (data: EvaluationData, part: String) {
-        var data: EvaluationData
-        var part = split
-        switch try DataSource.find(self.data, datasets: configuration.datasets) {
-        case .imageFolder(let path):
-            guard split != "dev" else {
-                throw Failure.usage("--split dev needs a data set: import the folder with `foveactl dataset import`")
-            }
-            let inner = try FolderOfClasses.part(split, of: path, labels: model.labels)
-            if inner == nil { part = "all" }
-            data = try EvaluationData(folder: inner ?? path, model: model, limit: limit)
-        case .dataset(let path):
-            let set = try Dataset.open(path, only: [split == "dev" ? "train" : split])
-            data = try EvaluationData(try images(of: set), labels: set.info.labels, model: model)
-        case let source:
-            let set = try source.load(ImportOptions(size: model.input.height)).dataset
-            data = try EvaluationData(try images(of: set), labels: set.info.labels, model: model)
-        }
+        let source = try DataSource.find(self.data, datasets: configuration.datasets)
+        let part = try LabelledPart(
+            source, split: split, development: development, target: model.input.target,
+            limits: ImageLimits(configuration.limits))
+        var data = try part.data(for: model)
         if let limit { data.limit(limit) }
-        guard !data.labels.isEmpty else { throw Failure.data("\(self.data): there are no images in \(part)") }
-        return (data, part)
-    }
-
-    private func images(of set: Dataset) throws -> LabelledImages {
-        guard split == "dev" else { return try set.images(split) }
-        return try set.images("train").selecting(try set.split(development: development).development)
+        guard data.count > 0 else { throw Failure.data("\(self.data): there are no images in \(part.part)") }
+        return (data, part.part)
     }
 }
 

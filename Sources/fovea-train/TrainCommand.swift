@@ -25,6 +25,18 @@ struct TrainCommand: ParsableCommand {
     @Option(help: ArgumentHelp("A data set's name, an archive, a CIFAR folder or a folder per class.", valueName: "d"))
     var data: String
 
+    @Option(help: ArgumentHelp("Pixels along a side of the model's input, otherwise 32.", valueName: "pixels"))
+    var size: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "How a picture becomes the input, also when the model serves: stretch (default), crop or crop=SHARE (the centre), "
+                + "or fit (margins in the mean colour).", valueName: "way"))
+    var framing = "stretch"
+
+    @Option(help: ArgumentHelp("The filter that scales pictures: bilinear (default) or bicubic.", valueName: "name"))
+    var resample = Resample.bilinear
+
     @Option(help: "The model's name; otherwise DATA-ARCH.")
     var name: String?
 
@@ -212,6 +224,12 @@ struct TrainCommand: ParsableCommand {
         }
         guard temperature.map({ (0.05...20).contains($0) }) ?? true else {
             throw ValidationError("--temperature must be from 0.05 to 20.")
+        }
+        guard size.map({ (1...1024).contains($0) }) ?? true else {
+            throw ValidationError("--size must be from 1 to 1024.")
+        }
+        guard Framing(option: framing, mean: RGBColour(127, 127, 127)) != nil else {
+            throw ValidationError("--framing '\(framing)': stretch, crop, crop=SHARE (0.05 to 1) or fit.")
         }
         _ = try budgetSeconds
         _ = try checkpointSeconds
@@ -417,3 +435,4 @@ struct TrainCommand: ParsableCommand {
 }
 
 extension TrainingSettings.OptimizerKind: ExpressibleByArgument {}
+extension Resample: ExpressibleByArgument {}

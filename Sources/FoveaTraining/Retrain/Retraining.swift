@@ -11,6 +11,7 @@ import FoundationEssentials
 import FoveaCLI
 import FoveaControl
 import FoveaData
+import FoveaImage
 import FoveaModels
 import FoveaNN
 import FoveaRetraining
@@ -101,7 +102,8 @@ package struct Retraining {
             do {
                 set = try DataSource.open(
                     source.data, datasets: configuration.datasets,
-                    options: ImportOptions(size: champion.configuration.input.height)
+                    options: ImportOptions(
+                        target: champion.configuration.input.target, limits: ImageLimits(configuration.limits))
                 ).dataset
             } catch {
                 // A disk that is not mounted must not cost a night's work.

@@ -44,7 +44,7 @@ struct ModelWriter {
             description: plan.description,
             labels: plan.data.info.labels, superclasses: plan.data.info.superclasses,
             superclassOf: plan.data.info.superclassOf,
-            input: .init(height: plan.data.info.height, width: plan.data.info.width), chain: plan.chain,
+            input: .init(plan.data.target), chain: plan.chain,
             network: try JSONValue(encoding: trained.definition), weights: .init(dtype: plan.weights),
             training: try provenance(result)
         )
