@@ -2,7 +2,7 @@ import FoveaControl
 
 extension Outcome {
     /// What would become of the image, were the model to serve.
-    func verdict(labels: [String], thresholds: Thresholds) -> Verdict {
+    package func verdict(labels: [String], thresholds: Thresholds) -> Verdict {
         Verdict(
             label: labels[top[0].label], confidence: top[0].probability, unknownness: unknownness,
             thresholds: thresholds)
