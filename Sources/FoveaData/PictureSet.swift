@@ -20,7 +20,8 @@ package struct PictureSet: Sendable {
     package init(info: DatasetInfo, splits: [String: [Picture]], limits: ImageLimits = ImageLimits()) {
         (self.info, self.splits, self.limits) = (info, splits, limits)
         for (name, pictures) in splits {
-            self.info.splits[name] = DatasetInfo.Split(images: pictures.count, sha256: Self.sha256(of: pictures, info.labels))
+            self.info.splits[name] = DatasetInfo.Split(
+                images: pictures.count, sha256: Self.sha256(of: pictures, info.labels))
         }
     }
 

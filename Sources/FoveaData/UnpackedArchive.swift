@@ -80,7 +80,8 @@ package final class UnpackedArchive: Sendable {
         while let member = try archive.next() {
             members += 1
             guard members <= most else {
-                throw DataError(.invalid, "\(path.escaped): more than \(most) members: unpack it, and import the folder")
+                throw DataError(
+                    .invalid, "\(path.escaped): more than \(most) members: unpack it, and import the folder")
             }
             func refuse(_ reason: String) {
                 leftOut.append(RefusedFile(path: "\(path.escaped), \(percentEscaped(member.name))", reason: reason))
@@ -89,7 +90,8 @@ package final class UnpackedArchive: Sendable {
             guard let name = Self.components(member.name) else {
                 throw DataError(
                     .invalid,
-                    "\(path.escaped), \(percentEscaped(member.name)): a path that leads out of the archive: nothing is taken")
+                    "\(path.escaped), \(percentEscaped(member.name)): a path that leads out of the archive: nothing is taken"
+                )
             }
             guard member.kind == .file else {
                 refuse("a link or a device: left out")

@@ -54,7 +54,8 @@ package struct RetrainingData: Sendable {
             throw DataError(
                 .invalid,
                 "data set \(source.set.info.name) has images of \(source.set.info.width)×\(source.set.info.height), the "
-                    + "model \(champion.name) takes \(width)×\(height), and no other size can be made of them: import the pictures themselves")
+                    + "model \(champion.name) takes \(width)×\(height), and no other size can be made of them: import the pictures themselves"
+            )
         }
         self.digests = digests
         dataset = Dataset(

@@ -52,7 +52,9 @@ struct UnpackedArchiveTests {
     @Test func partsAreRecognisedInside() throws {
         let path = try folder.write(
             "set.zip",
-            TestArchive.zip([("train/a/1.png", picture(1)), ("train/b/2.png", picture(2)), ("test/a/3.png", picture(3))]))
+            TestArchive.zip([
+                ("train/a/1.png", picture(1)), ("train/b/2.png", picture(2)), ("test/a/3.png", picture(3)),
+            ]))
         #expect(try read(path).set.splits.mapValues(\.count) == ["train": 2, "test": 1])
     }
 
@@ -71,7 +73,8 @@ struct UnpackedArchiveTests {
             "x.tar",
             TestArchive.tar(
                 [
-                    ("a/1.png", picture(1)), ("b/2.png", picture(2)), ("b/3.png", picture(3) + [UInt8](repeating: 0, count: 9000)),
+                    ("a/1.png", picture(1)), ("b/2.png", picture(2)),
+                    ("b/3.png", picture(3) + [UInt8](repeating: 0, count: 9000)),
                     ("b/link.png", []),
                 ], last: ("2", "/etc/passwd")))
         let imported = try read(path, limits: ImageLimits(bytes: 5000))
