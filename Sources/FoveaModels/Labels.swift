@@ -1,7 +1,7 @@
 /// The rules for labels, which become names of folders in the outbox.
 package enum Labels {
     /// Names that the outbox uses itself.
-    package static let reserved: Set<String> = ["failed", "unsure", "STATUS.txt"]
+    package static let reserved: Set<String> = ["failed", "unsure", "STATUS.txt", "README.md"]
     /// Longest label, in bytes.
     package static let longest = 100
     /// The most labels a model may have.
