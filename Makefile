@@ -26,7 +26,7 @@ SOURCES  := Package.swift Sources Plugins Tests Benchmarks
 # plots of a training's report.
 PACKAGES := libc6-dev libstdc++-12-dev libinotifytools0-dev libpng-dev libjpeg62-turbo-dev \
             libsqlite3-dev libarchive-dev libssl-dev libseccomp-dev libmicrohttpd-dev libcurl4-openssl-dev pkg-config \
-            gnuplot-nox
+            libopenblas0-pthread gnuplot-nox
 
 .PHONY: run test build install uninstall bench peers backbone interchange torture fuzz arm64 format lint clean packages help
 

@@ -32,6 +32,7 @@ package.targets += [
     .target(name: "CPNG", linkerSettings: [.linkedLibrary("png16")]),
     .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
     .target(name: "CHTTP", linkerSettings: [.linkedLibrary("microhttpd"), .linkedLibrary("curl")]),
+    .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-fno-trapping-math"])]),
     .systemLibrary(name: "CInotifyTools", providers: [.apt(["libinotifytools0-dev"])]),
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
@@ -42,6 +43,7 @@ package.targets += [
 
 package.targets += [
     .target(name: "FoveaSystem", dependencies: ["CLinux", "CCrypto", systemPackage]),
+    .target(name: "FoveaHeads", dependencies: ["COpenBLAS"]),
     .target(name: "FoveaModels", dependencies: ["FoveaSystem"]),
     .target(name: "FoveaImage", dependencies: ["CPNG", "CJPEG", "CKernels", "FoveaModels"]),
     .target(name: "FoveaNN", dependencies: ["CKernels", "FoveaSystem", systemPackage]),
@@ -50,7 +52,7 @@ package.targets += [
     .target(name: "FoveaExchange", dependencies: ["FoveaSystem", "FoveaModels", "FoveaTorch", "CArchive"]),
     .target(name: "FoveaPipeline", dependencies: ["CFoveaPlugin", "FoveaSystem", "FoveaModels"]),
     .target(name: "FoveaWorker", dependencies: ["FoveaPipeline", "FoveaImage"]),
-    .target(name: "FoveaControl", dependencies: ["FoveaSystem", "CHTTP", yams]),
+    .target(name: "FoveaControl", dependencies: ["FoveaSystem", "FoveaModels", "CHTTP", yams]),
     .target(name: "FoveaHistory", dependencies: ["FoveaControl", grdb, logging]),
     .target(name: "FoveaRetraining", dependencies: ["FoveaControl", "FoveaHistory", "FoveaData", "FoveaPipeline"]),
     .target(
@@ -59,7 +61,7 @@ package.targets += [
     .target(
         name: "FoveaTraining",
         dependencies: [
-            "CLinux", "FoveaSystem", "FoveaImage", "FoveaNN", "FoveaModels", "FoveaData", "FoveaPipeline",
+            "CLinux", "FoveaSystem", "FoveaImage", "FoveaNN", "FoveaHeads", "FoveaModels", "FoveaData", "FoveaPipeline",
             "FoveaControl", "FoveaHistory", "FoveaRetraining", "FoveaExchange", "FoveaTorch", "FoveaCLI", systemPackage,
         ]),
     .target(name: "FoveaReport", dependencies: ["FoveaTraining"]),
@@ -146,12 +148,13 @@ tests(
 tests(
     "FoveaDataTests", ["FoveaData", "FoveaTestKit", "CAllocations"], exclude: ["make_blur_golden.py"],
     resources: [.copy("Golden")])
+tests("FoveaHeadsTests", ["FoveaHeads"])
 tests("FoveaModelsTests", ["FoveaModels", "FoveaTestKit"])
 tests("FoveaTorchTests", ["FoveaTorch", "FoveaTestKit"], exclude: ["make_golden.py"], resources: [.copy("Golden")])
 tests("FoveaExchangeTests", ["FoveaExchange", "FoveaTestKit"])
 tests("FoveaPipelineTests", ["FoveaPipeline", "FoveaWorker", "FoveaTestKit"])
 tests("FoveaControlTests", ["FoveaControl", "FoveaCLI", "FoveaTestKit"])
-tests("FoveaHistoryTests", ["FoveaHistory", "FoveaTestKit"])
+tests("FoveaHistoryTests", ["FoveaHistory", "FoveaTestKit", grdb])
 tests("FoveaRetrainingTests", ["FoveaRetraining", "FoveaTestKit"])
 tests("FoveaDaemonTests", ["FoveaDaemon", "FoveaTestKit"])
 tests("PluginABITests", ["FoveaPipeline", "FoveaTestKit"])
@@ -164,7 +167,7 @@ tests("EndToEndTests", ["FoveaControl", "FoveaData", "FoveaModels", "FoveaPipeli
 
 /// The targets in C; the system's libraries are known by their type.
 let targetsInC: Set = [
-    "CFoveaPlugin", "CLinux", "CPNG", "CJPEG", "CHTTP", "CKernels", "CAllocations", "ExampleC",
+    "CFoveaPlugin", "CLinux", "COpenBLAS", "CPNG", "CJPEG", "CHTTP", "CKernels", "CAllocations", "ExampleC",
 ]
 
 for target in package.targets where target.type != .system && !targetsInC.contains(target.name) {

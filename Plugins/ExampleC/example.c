@@ -2,10 +2,10 @@
  *
  * It gives each label a colour and asks which of them the mean colour of an image is nearest to. Parameters:
  *
- *     {"colours": [r, g, b, r, g, b, ...], "sharpness": 10}
+ *     {"colours": [r, g, b, r, g, b, ...], "sharpness": 10, "reach": 0.5}
  *
  * three numbers for each label, in the units that the normalizer gives; a higher sharpness makes the scores more
- * decided. Build it anywhere, with nothing of Fovea but the header:
+ * decided. With "reach", an image whose mean colour is farther than that from all colours belongs to no label. Build it anywhere, with nothing of Fovea but the header:
  *
  *     cc -std=c11 -O2 -fPIC -shared -fvisibility=hidden -I Sources/CFoveaPlugin/include \
  *        -o libfovea-example-c.so Plugins/ExampleC/example.c -lm
@@ -24,7 +24,9 @@
 struct fovea_instance {
     int32_t classes;
     float sharpness;
-    float colours[]; /* classes x 3 */
+    float reach;     /* 0: there is none */
+    float *distance; /* max_count: of each image of the last batch, to the nearest colour */
+    float colours[]; /* classes x 3, and behind them what `distance` points to */
 };
 
 /* Every failure comes with a sentence for the person who wrote the configuration. */
@@ -65,6 +67,9 @@ static fovea_status parse(const char *at, struct fovea_instance *instance, fovea
         if (length == 9 && memcmp(key, "sharpness", 9) == 0) {
             if (!number(&at, &instance->sharpness) || instance->sharpness <= 0)
                 return fail(FOVEA_ERROR_PARAMETERS, error, "\"sharpness\" must be a number above 0");
+        } else if (length == 5 && memcmp(key, "reach", 5) == 0) {
+            if (!number(&at, &instance->reach) || instance->reach <= 0)
+                return fail(FOVEA_ERROR_PARAMETERS, error, "\"reach\" must be a number above 0");
         } else if (length == 7 && memcmp(key, "colours", 7) == 0 && *at == '[') {
             at++;
             have = 0;
@@ -79,8 +84,8 @@ static fovea_status parse(const char *at, struct fovea_instance *instance, fovea
             at = blanks(at);
         } else {
             /* An unknown key is an error: a misspelt one would otherwise be ignored for ever. */
-            return fail(FOVEA_ERROR_PARAMETERS, error, "unknown parameter \"%.*s\"; there are \"colours\" and \"sharpness\"",
-                        (int)(length < 40 ? length : 40), key);
+            return fail(FOVEA_ERROR_PARAMETERS, error,
+                        "unknown parameter \"%.*s\"; there are \"colours\", \"sharpness\" and \"reach\"", (int)(length < 40 ? length : 40), key);
         }
         if (*at != ',') break;
         at = blanks(at + 1);
@@ -98,10 +103,12 @@ static fovea_status parse(const char *at, struct fovea_instance *instance, fovea
 static fovea_status create(const fovea_create_args *args, fovea_instance **instance, fovea_error *error) {
     if (args->channels != 3 || args->classes < 1)
         return fail(FOVEA_ERROR_SHAPE, error, "works on three channels and at least one label");
-    struct fovea_instance *made = calloc(1, sizeof *made + (size_t)args->classes * 3 * sizeof(float));
+    size_t colours = (size_t)args->classes * 3;
+    struct fovea_instance *made = calloc(1, sizeof *made + (colours + (size_t)args->max_count) * sizeof(float));
     if (made == NULL) return fail(FOVEA_ERROR_MEMORY, error, "no memory for %d labels", (int)args->classes);
     made->classes = args->classes;
     made->sharpness = 10;
+    made->distance = made->colours + colours;
     fovea_status status = parse(args->parameters, made, error);
     if (status != FOVEA_OK) {
         free(made);
@@ -138,6 +145,7 @@ static fovea_status process(fovea_instance *instance, fovea_shape shape, const v
             scores[k] = (float)exponent;
             if (exponent > largest) largest = exponent;
         }
+        instance->distance[n] = (float)sqrt(largest / -instance->sharpness);
         for (int32_t k = 0; k < instance->classes; k++) {
             double e = exp((double)scores[k] - largest);
             scores[k] = (float)e;
@@ -145,6 +153,15 @@ static fovea_status process(fovea_instance *instance, fovea_shape shape, const v
         }
         for (int32_t k = 0; k < instance->classes; k++) scores[k] = (float)(scores[k] / sum);
     }
+    return FOVEA_OK;
+}
+
+/* How far each image of that batch is from all that the labels are: 1 is the threshold, which "reach" gives. Without
+ * it, this model cannot tell. */
+static fovea_status unknownness(fovea_instance *instance, int32_t count, float *output, fovea_error *error) {
+    (void)error;
+    for (int32_t n = 0; n < count; n++)
+        output[n] = instance->reach > 0 ? instance->distance[n] / instance->reach : FOVEA_UNKNOWNNESS_UNTOLD;
     return FOVEA_OK;
 }
 
@@ -169,6 +186,7 @@ static const fovea_plugin plugin = {
     .process = process,
     .warm_up = NULL, /* nothing to warm up */
     .describe = describe,
+    .unknownness = unknownness,
 };
 
 FOVEA_EXPORT const fovea_plugin *fovea_plugin_entry(const fovea_host *host) {

@@ -12,6 +12,15 @@ package protocol PluginInstance: AnyObject {
     /// Processes `shape.count` images. What the pointers stand for follows from the kind: see fovea_plugin.h.
     func process(_ shape: fovea_shape, _ input: UnsafeRawPointer, _ output: UnsafeMutableRawPointer)
 
+    /// For a classifier: writes the unknown-ness of each image of the last `process` call; 1 is the model's own
+    /// threshold, above it an image belongs to no class that the model knows. See fovea_plugin.h.
+    ///
+    /// - Parameters:
+    ///   - count: as many images as that call had.
+    ///   - output: `count` floats, each finite and at least 0.
+    /// - Returns: false where the model cannot tell; what is in `output` is of no importance then.
+    func unknownness(count: Int, into output: UnsafeMutablePointer<Float>) -> Bool
+
     /// Touches whatever the first image would have to wait for.
     func warmUp()
 
@@ -21,6 +30,8 @@ package protocol PluginInstance: AnyObject {
 
 extension PluginInstance {
     package func warmUp() {}
+
+    package func unknownness(count: Int, into output: UnsafeMutablePointer<Float>) -> Bool { false }
 }
 
 /// Why there is no instance: the status and the sentence that the host is told.
@@ -51,7 +62,8 @@ package func pluginTable(
         to: fovea_plugin(
             abi_version: FOVEA_ABI_VERSION, struct_size: UInt32(MemoryLayout<fovea_plugin>.size), kind: kind,
             name: constant(name), version: constant(version), description: constant(description), create: create,
-            destroy: destroy, process: process, warm_up: warmUp, describe: describe))
+            destroy: destroy, process: process, warm_up: warmUp, describe: describe,
+            unknownness: kind == FOVEA_CLASSIFIER ? unknownness : nil))
     return UnsafePointer(table)
 }
 
@@ -99,6 +111,19 @@ private func process(
         return refuse(FOVEA_ERROR_INTERNAL, "process was called without its arguments", error)
     }
     object(instance).process(shape, input, output)
+    return FOVEA_OK
+}
+
+private func unknownness(
+    instance: OpaquePointer?, count: Int32, output: UnsafeMutablePointer<Float>?,
+    error: UnsafeMutablePointer<fovea_error>?
+) -> fovea_status {
+    guard let instance, let output else {
+        return refuse(FOVEA_ERROR_INTERNAL, "unknownness was called without its arguments", error)
+    }
+    if !object(instance).unknownness(count: Int(count), into: output) {
+        output.update(repeating: FOVEA_UNKNOWNNESS_UNTOLD, count: Int(count))
+    }
     return FOVEA_OK
 }
 

@@ -25,6 +25,12 @@ package struct Console: Sendable {
         if files.count > 5 { note("left out: \(files.count - 5) more files") }
     }
 
+    /// What an import says of a data set: what was left out, and what a person should know.
+    package func noteImport(leftOut: [RefusedFile], notes: [String]) {
+        noteLeftOut(leftOut)
+        for text in notes { note(text) }
+    }
+
     /// A message that is printed in any case. Text from elsewhere may be in it.
     package func alert(_ text: String) { Self.message(safe(text, keepingLines: true)) }
 

@@ -31,8 +31,8 @@ package struct Configuration: Sendable, Equatable {
     package var tta: String?
     /// A model that keeps crashing, or is suddenly sure of nothing, gives way to the one before.
     package var rollsBack = true
-    /// Results below this go to `outbox/unsure`.
-    package var confidence = 0.0
+    /// Which results go to `outbox/unsure` and `outbox/unknown`.
+    package var thresholds = Thresholds()
     /// Where the web page is served; nil is off.
     package var http: HTTPAddress? = HTTPAddress(host: "127.0.0.1", port: 8732)
     package var limits = Limits()

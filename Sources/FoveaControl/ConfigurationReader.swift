@@ -33,7 +33,10 @@ package enum ConfigurationReader {
         try section.read("batch", whole(1...250), into: &configuration.batch)
         try section.read("tta", averaging, into: &configuration.tta)
         try section.read("rollback", rollback, into: &configuration.rollsBack)
-        try section.read("confidence", fraction, into: &configuration.confidence)
+        try section.readByName(
+            "confidence", fraction, into: &configuration.thresholds.confidence,
+            byName: &configuration.thresholds.confidenceByLabel)
+        try section.read("unknown", unknown, into: &configuration.thresholds.unknown)
         try section.read("http", address, into: &configuration.http)
         try section.read("history", Units.duration, into: &configuration.history)
         try section.read("min-free", Units.size, into: &configuration.minFree)
@@ -64,7 +67,7 @@ package enum ConfigurationReader {
 
     package static let keys = [
         "inbox", "model", "plugins", "settle", "outbox", "corrections", "models", "state", "socket", "workers", "batch",
-        "tta", "rollback", "confidence", "http", "limits", "history", "min-free", "umask", "retrain",
+        "tta", "rollback", "confidence", "unknown", "http", "limits", "history", "min-free", "umask", "retrain",
     ]
 
     // MARK: Values
@@ -107,6 +110,16 @@ package enum ConfigurationReader {
     private static func fraction(_ text: String) -> Parsed<Double> {
         if let value = Double(text), (0...1).contains(value) { return .value(value) }
         return .expected("a number from 0 to 1")
+    }
+
+    private static func unknown(_ text: String) -> Parsed<Thresholds.Unknown> {
+        switch text {
+        case "model": return .value(.model)
+        case "off": return .value(.off)
+        default:
+            if let factor = Double(text), factor > 0, factor.isFinite { return .value(.factor(factor)) }
+            return .expected("model, off, or a number above 0, such as 1.5")
+        }
     }
 
     private static func seconds(_ text: String) -> Parsed<Double> {
@@ -206,6 +219,26 @@ private struct Section {
         var read: [Value] = []
         for element in list { read.append(try scalar(element, key, parse)) }
         values = read
+    }
+
+    /// The name of the value for all others, in a mapping that `readByName` reads.
+    private static let others = "default"
+
+    /// A value for all, or a mapping from names to values, of which `default` is that of all others.
+    func readByName<Value>(
+        _ key: String, _ parse: ConfigurationReader.Parser<Value>, into value: inout Value,
+        byName values: inout [String: Value]
+    ) throws(ConfigurationFileError) {
+        guard let mapping = mapping[key]?.mapping else { return try read(key, parse, into: &value) }
+        for (name, node) in mapping {
+            guard let text = name.scalar?.string, !text.isEmpty else {
+                throw ConfigurationFileError(
+                    file: file, line: name.mark?.line, key: qualified(key), problem: "must have names before its values"
+                )
+            }
+            let parsed = try scalar(node, "\(key).\(text)", parse)
+            if text == Self.others { value = parsed } else { values[text] = parsed }
+        }
     }
 
     private func scalar<Value>(

@@ -110,7 +110,7 @@ private struct Members {
             throw DataError(.missing, "\(source): \(member) with its \(count) names is missing")
         }
         let labels = names["fine_label_names.txt"] ?? []
-        try LabelRules.check(labels)
+        try LabelRules.check(labels, areNew: true)
         var superclassOf = [Int](repeating: -1, count: CIFARRecords.labels)
         for split in records.keys.sorted() {
             for (label, superclass) in (records[split]?.superclassOf ?? []).enumerated() where superclass >= 0 {

@@ -40,7 +40,7 @@ package struct ClassFolders: Sendable {
             guard let label = String(validating: name.bytes, as: UTF8.self) else {
                 throw DataError(.invalid, "\(folder.escaped): a label must be UTF-8: rename the folder")
             }
-            if let problem = Labels.problem(label) {
+            if let problem = Labels.problem(label, isNew: true) {
                 throw DataError(.invalid, "\(folder.escaped): as a label '\(label)' \(problem): rename the folder")
             }
             var found: [File] = []

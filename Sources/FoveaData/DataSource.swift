@@ -38,6 +38,8 @@ package struct ImportOptions: Sendable {
     package var seed: UInt64 = 0
     /// Of every picture: the configuration's.
     package var limits = ImageLimits()
+    /// Takes every picture as it lies there, copies and contradictions too: to measure, not to learn.
+    package var keepsAll = false
     /// Files that are looked at, as they are done; called from any thread.
     package var progress: @Sendable (Int) -> Void = { _ in }
 
@@ -95,6 +97,15 @@ package enum DataSource: Sendable, Equatable {
         get throws(DataError) {
             if case .dataset(let path) = self { return try !Dataset.info(of: path).keepsPictures }
             return false
+        }
+    }
+
+    /// Pixels along a side that were named at the import for trainings from scratch.
+    package var usualSize: Int? {
+        get throws(DataError) {
+            guard case .dataset(let path) = self else { return nil }
+            let height = try Dataset.info(of: path).height
+            return height > 0 ? height : nil
         }
     }
 

@@ -23,7 +23,8 @@ package struct DatasetInfo: Codable, Sendable, Equatable {
     package var superclasses: [String]?
     /// For each label the index of its superclass; there where `superclasses` is.
     package var superclassOf: [Int]?
-    /// Of every image; 0 where pictures are kept, each of its own size.
+    /// Of every image. Where pictures are kept, each of its own size, this is what trainings from scratch take where nothing
+    /// else is asked for, or 0.
     package var height: Int
     package var width: Int
     /// `train`, `test`, and where pictures are kept `validation`; any may be missing.
@@ -39,14 +40,17 @@ package struct DatasetInfo: Codable, Sendable, Equatable {
 
     package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
-        schema = try container.decode(String.self, forKey: .schema)
+        let schema = try container.decode(String.self, forKey: .schema)
+        self.schema = schema
         name = try container.decode(String.self, forKey: .name)
         labels = try container.decode([String].self, forKey: .labels)
         superclasses = try container.decodeIfPresent([String].self, forKey: .superclasses)
         superclassOf = try container.decodeIfPresent([Int].self, forKey: .superclassOf)
-        let isFixed = schema != Self.pictureSchema
-        height = isFixed ? try container.decode(Int.self, forKey: .height) : 0
-        width = isFixed ? try container.decode(Int.self, forKey: .width) : 0
+        func side(_ key: CodingKeys) throws -> Int {
+            schema == Self.pictureSchema
+                ? try container.decodeIfPresent(Int.self, forKey: key) ?? 0 : try container.decode(Int.self, forKey: key)
+        }
+        (height, width) = (try side(.height), try side(.width))
         splits = try container.decode([String: Split].self, forKey: .splits)
         source = try container.decode(String.self, forKey: .source)
         list = try container.decodeIfPresent(String.self, forKey: .list)
@@ -59,7 +63,7 @@ package struct DatasetInfo: Codable, Sendable, Equatable {
         try container.encode(labels, forKey: .labels)
         try container.encodeIfPresent(superclasses, forKey: .superclasses)
         try container.encodeIfPresent(superclassOf, forKey: .superclassOf)
-        if !keepsPictures {
+        if height > 0 {
             try container.encode(height, forKey: .height)
             try container.encode(width, forKey: .width)
         }
@@ -152,7 +156,7 @@ package struct Dataset: Sendable, Equatable {
         if !validation.isEmpty {
             return (labels.indices.filter { !validation.contains($0) }, Array(validation))
         }
-        if let groups = groups["train"] { return try split(labels, groups, perClass, seed) }
+        if let groups = groups["train"] { return try Self.split(labels, groups, names: info.labels, perClass, seed) }
         var classes = [[Int]](repeating: [], count: info.labels.count)
         for (index, label) in labels.enumerated() { classes[Int(label)].append(index) }
         var (train, development): ([Int], [Int]) = ([], [])
@@ -170,14 +174,14 @@ package struct Dataset: Sendable, Equatable {
         return (train.sorted(), development.sorted())
     }
 
-    private func split(
-        _ labels: [UInt16], _ groups: [UInt64], _ perClass: Int?, _ seed: UInt64
+    static func split(
+        _ labels: [UInt16], _ groups: [UInt64], names: [String], _ perClass: Int?, _ seed: UInt64
     ) throws(DataError) -> (train: [Int], development: [Int]) {
         let labels = labels.map(Int.init)
         if let perClass {
-            for (label, name) in info.labels.enumerated() {
+            for (label, name) in names.enumerated() {
                 let count = labels.count { $0 == label }
-                guard count == 0 || perClass < count else { throw Self.tooFew(name, count, perClass) }
+                guard count == 0 || perClass < count else { throw tooFew(name, count, perClass) }
             }
         }
         let development = Division.heldBack(labels: labels, groups: groups, seed: seed) {

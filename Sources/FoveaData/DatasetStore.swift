@@ -20,7 +20,7 @@ extension Dataset {
     /// - Throws: `.exists` where one is there and `replacing` is false.
     @discardableResult
     package func save(in folder: FilePath, replacing: Bool = false) throws(DataError) -> FilePath {
-        try LabelRules.check(info.labels)
+        try LabelRules.check(info.labels, areNew: true)
         let (target, there) = try Self.place(of: info.name, in: folder, replacing: replacing)
         let temporary = folder.appending(".\(info.name).\(getpid()).tmp")
         do throws(SystemError) {
@@ -140,7 +140,7 @@ extension Dataset {
                 .foreign,
                 "\(path.escaped): schema \(info.schema) is neither \(DatasetInfo.schema) nor \(DatasetInfo.pictureSchema)")
         }
-        guard info.keepsPictures || (1...4096).contains(info.height) && (1...4096).contains(info.width) else {
+        guard info.keepsPictures && info.height == 0 && info.width == 0 || (1...4096).contains(info.height) && (1...4096).contains(info.width) else {
             throw DataError(.corrupt, "\(path.escaped): images of \(info.height) × \(info.width) pixels")
         }
         try LabelRules.check(info.labels)
@@ -165,6 +165,32 @@ extension Dataset {
             splits[name] = try read(split, name, info, folder)
         }
         return Dataset(info: info, splits: splits)
+    }
+
+    /// How many images of each label the parts have, in the labels' order; no image is read.
+    package static func counts(of folder: FilePath) throws(DataError) -> [String: [Int]] {
+        let info = try info(of: folder)
+        if info.keepsPictures {
+            let set = try PictureSet.open(folder)
+            return Dictionary(uniqueKeysWithValues: set.splits.keys.map { ($0, set.counts($0)) })
+        }
+        var result: [String: [Int]] = [:]
+        for name in info.splits.keys {
+            try LabelRules.check(name: name)
+            let path = folder.appending("\(name).labels")
+            let bytes = try system { () throws(SystemError) in try Files.read(path, limit: 1 << 40) }
+            var counts = [Int](repeating: 0, count: info.labels.count)
+            for place in stride(from: 0, to: bytes.count - 1, by: 2) {
+                let label = Int(bytes[place]) | Int(bytes[place + 1]) << 8
+                guard counts.indices.contains(label) else {
+                    throw DataError(
+                        .corrupt, "\(path.escaped): label \(label) at byte \(place), there are \(info.labels.count)")
+                }
+                counts[label] += 1
+            }
+            result[name] = counts
+        }
+        return result
     }
 
     private static func read(

@@ -91,10 +91,14 @@ private struct Reader {
             case .failure(let refusal): refused.append(refusal)
             }
         }
-        leaveOutTwiceLabelled(&entries)
-        keepOneOfEach(&entries)
-        group(&entries)
-        leaveOutAcrossParts(&entries)
+        if options.keepsAll {
+            for index in entries.indices { entries[index].group = UInt64(index) }
+        } else {
+            leaveOutTwiceLabelled(&entries)
+            keepOneOfEach(&entries)
+            group(&entries)
+            leaveOutAcrossParts(&entries)
+        }
         let labels = folders.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
             .filter { label in entries.contains { $0.candidate.label == label } }
         for (label, folder) in folders.sorted(by: { $0.value < $1.value }) where !labels.contains(label) {
@@ -105,11 +109,11 @@ private struct Reader {
             throw DataError(
                 .foreign, "\(path.escaped): not one image in a folder per class (\(refused.count) refused\(first))")
         }
-        try LabelRules.check(labels)
+        try LabelRules.check(labels, areNew: true)
         let info = DatasetInfo(
             name: options.name ?? ImageFolder.suggestedName(path), labels: labels, source: path.escaped)
         let set = PictureSet(info: info, splits: divided(entries, labels), limits: options.limits)
-        notes += Self.notesOnCounts(set)
+        if !options.keepsAll { notes += Self.notesOnCounts(set) }
         return ImportedPictures(set: set, refused: refused, notes: notes)
     }
 

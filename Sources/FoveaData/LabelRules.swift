@@ -5,10 +5,12 @@ package enum LabelRules {
     /// Bytes of a data set's name.
     package static let mostBytes = 100
 
-    /// - Throws: `.invalid`, naming the label and the rule; see `Labels`. One label is enough here, not for a model.
-    package static func check(_ labels: [String]) throws(DataError) {
+    /// - Parameter areNew: they come from a person's folder or archive; else from a data set that is there, which may have
+    ///   labels that are not allowed any more. See `Labels`.
+    /// - Throws: `.invalid`, naming the label and the rule. One label is enough here, not for a model.
+    package static func check(_ labels: [String], areNew: Bool = false) throws(DataError) {
         do {
-            try Labels.check(labels, fewest: 1)
+            try Labels.check(labels, fewest: 1, areNew: areNew)
         } catch {
             throw DataError(.invalid, "labels: \(error)")
         }

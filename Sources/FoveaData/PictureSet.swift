@@ -81,6 +81,17 @@ package struct PictureSet: Sendable {
 
     private static let machineMemory = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
 
+    /// The pictures that a training without `--development 0` chooses on, as `Dataset.split` has them.
+    package func development(_ perClass: Int?) throws(DataError) -> [Picture] {
+        if let validation = splits[Part.validation.rawValue] { return validation }
+        let pictures = try pictures(Part.train.rawValue)
+        let labels = pictures.map { UInt16($0.label) }
+        let indices = try Dataset.split(
+            labels, pictures.map(\.group), names: info.labels, perClass, Dataset.divisionSeed
+        ).development
+        return indices.map { pictures[$0] }
+    }
+
     /// Counts of a part by label, in the labels' order.
     package func counts(_ split: String) -> [Int] {
         var counts = [Int](repeating: 0, count: info.labels.count)

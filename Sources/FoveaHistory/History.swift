@@ -89,6 +89,10 @@ package final class History: Sendable {
                         time INTEGER NOT NULL, image TEXT, what TEXT NOT NULL, detail TEXT NOT NULL);
                     CREATE INDEX IF NOT EXISTS events_image ON events (image);
                     """)
+            // A history of a version that knew no unknown images has no such column; it comes last in both.
+            if try !db.columns(in: "images").contains(where: { $0.name == "unknown" }) {
+                try db.execute(sql: "ALTER TABLE images ADD COLUMN unknown REAL")
+            }
         }
         return queue
     }
@@ -150,7 +154,7 @@ package final class History: Sendable {
     private func write(_ items: [Item]) throws {
         try database.write { db in
             let image = try db.cachedStatement(
-                sql: "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+                sql: "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
             let event = try db.cachedStatement(sql: "INSERT INTO events VALUES (?, ?, ?, ?)")
             for item in items {
                 switch item {
@@ -158,7 +162,7 @@ package final class History: Sendable {
                     try image.execute(arguments: [
                         entry.id, entry.file, entry.state, entry.path, entry.label, entry.confidence, entry.model,
                         entry.sha256, entry.bytes, entry.reason, entry.received.milliseconds,
-                        entry.published.milliseconds, entry.timings,
+                        entry.published.milliseconds, entry.timings, entry.unknown,
                     ])
                 case .event(let id, let time, let what, let detail):
                     try event.execute(arguments: [time.milliseconds, id, what, detail])
@@ -221,6 +225,7 @@ package final class History: Sendable {
                 WhyAnswer.Event(
                     time: published, what: row["state"],
                     detail: "\(label), \(percent) %, by \(row["model"] as String? ?? "an unknown model")"
+                        + ((row["unknown"] as Double?).map { "; unknown-ness \(Units.decimals($0, 2))" } ?? "")
                         + ((row["timings"] as String?).map { "; \($0)" } ?? "")))
         } else if let reason = row["reason"] as String? {
             events.append(WhyAnswer.Event(time: published, what: "failed", detail: reason))

@@ -100,7 +100,7 @@ package struct ModelCard: Sendable {
                 "\(settings.learningRate), \(settings.schedule.text), \(Units.decimals(settings.warmup, 2)) epochs of warm-up"
             ),
         ]
-        if settings.optimizer == .muon {
+        if settings.optimizer.usesMuon {
             rows.append(("learning rate of the filters", "\(settings.muonLearningRate)"))
         }
         rows += [

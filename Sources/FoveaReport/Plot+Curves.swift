@@ -61,10 +61,11 @@ extension Plot {
             return "\(Double(step + 1) / Double(perEpoch)) \(settings.learningRate * factor) "
                 + "\(settings.muonLearningRate * factor)"
         }
-        let isMuon = settings.optimizer == .muon
+        let isMuon = settings.optimizer.usesMuon
+        let rest = settings.optimizer == .muonAdam ? "Adam" : "Nesterov"
         var lines = [
             "$steps using 1:2 with lines linewidth 2 linecolor rgb '\(PlotStyle.blue)' title "
-                + (isMuon ? "'Nesterov: all but the filters'" : "'by the schedule \(settings.schedule.text)'")
+                + (isMuon ? "'\(rest): all but the filters'" : "'by the schedule \(settings.schedule.text)'")
         ]
         if isMuon {
             lines.append(

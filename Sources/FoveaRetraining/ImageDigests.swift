@@ -58,6 +58,12 @@ package struct ImageDigests: Sendable, Equatable {
         return heldBack.contains(digest) || digest & 255 < share
     }
 
+    /// The same of images that look alike, which are held back all or not at all.
+    func areHeldBack(_ digests: [UInt64], share: UInt64) -> Bool {
+        guard digests.allSatisfy({ !learnt.contains($0) }), let smallest = digests.min() else { return false }
+        return digests.contains(where: heldBack.contains) || isHeldBack(smallest, share: share)
+    }
+
     /// The files, by name.
     package var files: [String: [UInt8]] {
         [Self.learntName: Self.bytes(learnt), Self.heldBackName: Self.bytes(heldBack)]

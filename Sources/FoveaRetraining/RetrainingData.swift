@@ -54,11 +54,12 @@ package struct RetrainingData: Sendable {
             throw DataError(
                 .invalid,
                 "data set \(source.set.info.name) has images of \(source.set.info.width)×\(source.set.info.height), the "
-                    + "model \(champion.name) takes \(width)×\(height): import it with --size \(height)")
+                    + "model \(champion.name) takes \(width)×\(height), and no other size can be made of them: import the pictures themselves")
         }
         self.digests = digests
         dataset = Dataset(
             info: Self.info(champion, sources.map(\.set.info), corrections.newLabels), splits: [:])
+        (dataset.framing, dataset.resample) = (champion.input.framing, champion.input.resample)
         let places = Dictionary(uniqueKeysWithValues: dataset.info.labels.enumerated().map { ($1, UInt16($0)) })
         var images = LabelledImages(height: height, width: width)
         var test = LabelledImages(height: height, width: width)
@@ -99,13 +100,18 @@ package struct RetrainingData: Sendable {
         let set = source.set
         var heldBack: [Int] = []
         if let digests {
-            for index in first..<images.count {
-                if digests.isHeldBack(ImageDigests.digest(images, index), share: Self.shareOfData) {
-                    heldBack.append(index)
+            let seen = (first..<images.count).map { ImageDigests.digest(images, $0) }
+            // What looks the same is learnt or held back together; where that is not known, each image decides for itself.
+            let groups = set.groups["train"] ?? seen
+            for (_, members) in Dictionary(grouping: seen.indices, by: { groups[$0] }) {
+                if digests.areHeldBack(members.map { seen[$0] }, share: Self.shareOfData) {
+                    heldBack += members.map { first + $0 }
                 } else {
-                    train.append(index)
+                    train += members.map { first + $0 }
                 }
             }
+            heldBack.sort()
+            train.sort()
         } else if source.learnt.isLearntWhole {
             train += first..<images.count
         } else {

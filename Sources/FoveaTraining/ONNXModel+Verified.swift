@@ -10,12 +10,12 @@ extension ONNXModel {
     package init(_ model: VerifiedModel) throws {
         let configuration = model.configuration
         let identifier = try model.identifier
-        guard configuration.usesNetwork, let description = configuration.network else {
+        guard configuration.usesNetwork else {
             throw Failure.data(
                 "\(identifier): its classifier is '\(configuration.chain.last?.plugin ?? "")'. ONNX takes networks of "
                     + "classifier-net; `foveactl model export` has --format folder and tar for all models.")
         }
-        let network = try Network(description.decode(), maxBatch: 1, mode: .inference, threads: 1)
+        let network = try model.reading { try Network($0, maxBatch: 1, mode: .inference, threads: 1) }
         let weights = try SafetensorsFile(path: model.folder.appending(ModelFolder.weightsName))
         try weights.check(
             against: network.tensors.map { ($0.name, $0.shape) }, of: network.definition.architecture)

@@ -14,6 +14,8 @@ struct Generation {
     let goldenDifference: Float
     /// What an image is decoded to.
     var target: ImageTarget { model.configuration.input.target }
+    /// The model can tell which images belong to none of its classes: see `Chain.unknownness`.
+    let tellsUnknown: Bool
 
     init(_ start: WorkerStart, folder: FilePath) throws(WorkerFault) {
         var clock = ContinuousClock.now
@@ -44,6 +46,8 @@ struct Generation {
             } else {
                 chain = proven
             }
+            // Of the last images that the chain has seen, in warming up or the golden set.
+            tellsUnknown = chain.unknownness != nil
         } catch {
             throw WorkerFault(code: error.code == .model ? "model" : "plugin", text: error.description)
         }
@@ -52,6 +56,9 @@ struct Generation {
                 code: "golden",
                 text: "the model does not reproduce its golden set: a probability differs by \(goldenDifference), "
                     + "\(model.golden.tolerance) is allowed")
+        }
+        if let fault = chain.unknownness?.lazy.compactMap({ unknownnessFault($0) }).first {
+            throw WorkerFault(code: "scores", text: "the classifier gave \(fault)")
         }
     }
 
@@ -76,6 +83,7 @@ struct Generation {
         hello.input = WorkerHello.Size(height: chain.shape.height, width: chain.shape.width)
         hello.stages = chain.descriptions
         hello.chain = Chain.text(hello.stages)
+        hello.tellsUnknown = tellsUnknown
         hello.instructionSet = hello.stages.last?.details["instructionSet"]?.string ?? ""
         hello.timings = timings
         hello.goldenDifference = Double(goldenDifference)

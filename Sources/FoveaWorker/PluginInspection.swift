@@ -24,9 +24,11 @@ struct PluginInspection {
         begin("load")
         do {
             let library = try PluginLibrary.load(file)
+            let optional = library.optionalMembers
+            let members = optional.isEmpty ? "" : ", with \(optional.joined(separator: ", "))"
             report(
                 PluginFinding(
-                    "load", .passed, "\(library.kind.rawValue) \(library.name) \(library.version), ABI 1",
+                    "load", .passed, "\(library.kind.rawValue) \(library.name) \(library.version), ABI 1\(members)",
                     plugin: PluginSummary(library)))
             if brief { return 0 }
             let model = try argument("model").map { try ModelFolder.verify(FilePath($0)) }
@@ -55,10 +57,11 @@ struct PluginInspection {
     private typealias Verdict = (passed: Bool?, text: String)
 
     private func run() -> Bool {
-        let checks: [(String, () -> Verdict)] = [
+        var checks: [(String, () -> Verdict)] = [
             ("symbols", symbols), ("parameters", wrongParameters), ("create", create), ("describe", describe),
             ("sizes", sizes), ("position", positions), ("memory", memory), ("threads", threads),
         ]
+        if library.kind == .classifier { checks.insert(("unknown", unknown), at: checks.count - 2) }
         var passed = true
         for (name, check) in checks {
             Self.begin(name)
@@ -192,6 +195,25 @@ struct PluginInspection {
             }
         } catch { return (false, error.description) }
         return (true, "the same bits at every place of every batch up to \(Self.most)")
+    }
+
+    /// Whether a classifier can tell which images belong to none of its classes. That the values are in range and of
+    /// the same bits at every place, `sizes` and `position` have seen.
+    private func unknown() -> Verdict {
+        guard library.optionalMembers.contains("unknownness") else {
+            return (nil, "its table has no unknownness (optional): no image is filed as unknown")
+        }
+        let (height, width) = ordinarySize
+        guard case .success(let instance) = make(height: height, width: width) else { return (nil, "no instance") }
+        let trial = Trial(library.kind, shape: ImageShape(height: height, width: width), classes, Self.most)
+        do throws(PluginError) {
+            if let fault = try trial.run(instance, count: Self.most) { return (false, fault) }
+        } catch { return (false, error.description) }
+        guard let told = trial.unknownness else {
+            return (true, "says that it cannot tell with this model: no image is filed as unknown")
+        }
+        let values = told.map { "\($0)" }.joined(separator: ", ")
+        return (true, "tells an unknown-ness of each image; of the test images: \(values)")
     }
 
     /// 1,000 instances, made and destroyed, leave nothing behind.

@@ -10,6 +10,8 @@ final class Trial {
     private let images: [[UInt8]]
     private let input: UnsafeMutableRawPointer
     private let output: UnsafeMutableRawPointer
+    /// Of the images of the last batch; nil where the plugin says that it cannot tell, or is not asked.
+    private(set) var unknownness: [Float]?
     private static let guardBytes = 256
 
     private var inputBytes: Int { shape.count * (kind == .classifier ? 4 : 1) }
@@ -75,11 +77,34 @@ final class Trial {
         for row in 0..<count {
             if let fault = scoresFault(values[row * classes..<(row + 1) * classes]) { return fault }
         }
-        return nil
+        return kind == .classifier ? try askUnknownness(instance, count: count) : nil
     }
 
-    /// The results of the last batch, image by image.
+    /// Asks for the unknown-ness of the batch that has been run; what is wrong with the answer, nil when nothing is.
+    private func askUnknownness(_ instance: PluginInstance, count: Int) throws(PluginError) -> String? {
+        unknownness = nil
+        let guards = 16
+        // NaN with bits that nobody writes by chance: what is not written and what is written beyond show.
+        let untouched = Float(nan: 0x2A55, signaling: false)
+        let values = UnsafeMutablePointer<Float>.allocate(capacity: count + guards)
+        defer { values.deallocate() }
+        values.initialize(repeating: untouched, count: count + guards)
+        guard try instance.unknownness(count: count, output: values) else { return nil }
+        guard (count..<count + guards).allSatisfy({ values[$0].bitPattern == untouched.bitPattern }) else {
+            return "unknownness writes beyond the end of its output"
+        }
+        let told = (0..<count).map { values[$0] }
+        if PluginInstance.isUntold(told) { return nil }
+        unknownness = told
+        return told.lazy.compactMap { unknownnessFault($0) }.first.map { "unknownness gave \($0)" }
+    }
+
+    /// The results of the last batch, image by image: scores, and the unknown-ness behind them where it is told.
     func rows(_ count: Int) -> [[UInt8]] {
-        (0..<count).map { [UInt8](UnsafeRawBufferPointer(start: output + $0 * outputBytes, count: outputBytes)) }
+        (0..<count).map { row in
+            let scores = [UInt8](UnsafeRawBufferPointer(start: output + row * outputBytes, count: outputBytes))
+            guard let unknownness else { return scores }
+            return scores + withUnsafeBytes(of: unknownness[row].bitPattern) { [UInt8]($0) }
+        }
     }
 }

@@ -99,12 +99,13 @@ struct WorkerProcess: ~Copyable {
     private func classify(_ batch: UInt64, _ images: [WorkerImage]) throws -> WorkerMessage {
         let start = ContinuousClock.now
         defer { for image in images { try? image.descriptor.close() } }
-        guard let chain = generation?.chain, let target = generation?.target else {
+        guard let generation else {
             return .scores(
                 WorkerScores(
                     batch: batch, images: images.map { .init(id: $0.id, outcome: .failure(Self.noModel)) },
                     stageMicroseconds: [], totalMicroseconds: 0))
         }
+        let (chain, target) = (generation.chain, generation.target)
         guard images.count <= chain.maxCount else {
             throw WorkerProtocolError("\(images.count) images in a batch of at most \(chain.maxCount)")
         }
@@ -131,10 +132,13 @@ struct WorkerProcess: ~Copyable {
             guard case .success(var scores) = outcomes[i] else { continue }
             scores.probabilities = Array(
                 UnsafeBufferPointer(start: chain.scores.pointer + row * chain.classes, count: chain.classes))
+            scores.unknownness = chain.unknownness?[row]
             row += 1
             if let fault = scoresFault(scores.probabilities) {
                 outcomes[i] = .failure(
                     WorkerFault(code: "scores", text: "the classifier gave no probabilities: \(fault)"))
+            } else if let fault = unknownnessFault(scores.unknownness, tells: generation.tellsUnknown) {
+                outcomes[i] = .failure(WorkerFault(code: "scores", text: "the classifier gave \(fault)"))
             } else {
                 outcomes[i] = .success(scores)
             }

@@ -4,6 +4,7 @@ import FoveaCLI
 import FoveaControl
 import FoveaData
 import FoveaExchange
+import FoveaImage
 import FoveaModels
 import FoveaNN
 import FoveaSystem
@@ -14,7 +15,10 @@ import SystemPackage
 struct EvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evaluate", abstract: "Measures a model on labelled images, through the whole chain.",
-        discussion: "top1, top5, superclass and errorsInSuperclass are fractions from 0 to 1.")
+        discussion: """
+            top1, top5, superclass and errorsInSuperclass are fractions from 0 to 1. They count all images. `filed` counts where \
+            the images would go by `confidence` and `unknown` of the configuration.
+            """)
 
     @Argument(help: "NAME, NAME@VERSION, or a model's folder (with a / in it).")
     var model: String
@@ -22,7 +26,7 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("A data set's name, an archive, a CIFAR folder or a folder per class.", valueName: "d"))
     var data: String
 
-    @Option(help: "The part of the data: test, train, or dev: the images of train that a training chose on.")
+    @Option(help: "The part of the data: test, validation, train, or dev: the images of train that a training chose on.")
     var split = "test"
 
     @Option(help: ArgumentHelp("With --split dev: as it was given to train.", valueName: "n"))
@@ -86,7 +90,9 @@ struct EvaluateCommand: ParsableCommand {
             outcomes, labels: labels, superclassOf: verified.configuration.superclassOf,
             superclasses: verified.configuration.superclasses)
         if let scores {
-            let lines = zip(data.names, outcomes).map { $1.line(image: $0, labels: labels) }
+            let lines = zip(data.names, outcomes).map {
+                $1.line(image: $0, labels: labels, thresholds: configuration.thresholds)
+            }
             try Files.writeAnswer(FilePath(scores), lines.joined().utf8)
         }
         if let confusion {
@@ -96,8 +102,9 @@ struct EvaluateCommand: ParsableCommand {
         let report = Report(
             model: .init(
                 name: verified.configuration.name, version: verified.configuration.version, sha256: verified.sha256),
-            data: self.data, split: part, tta: measured.tta, score: score, blur: blurred, seconds: seconds,
-            threads: threads, batch: batch,
+            data: self.data, split: part, tta: measured.tta, score: score,
+            filed: Filing(outcomes, labels: labels, thresholds: configuration.thresholds), blur: blurred,
+            seconds: seconds, threads: threads, batch: batch,
             refused: data.refused.count)
         Console.text(common.json ? report.json : report.text)
     }
@@ -106,31 +113,14 @@ struct EvaluateCommand: ParsableCommand {
     private func load(
         _ configuration: Configuration, _ model: ModelConfiguration
     ) throws -> (data: EvaluationData, part: String) {
-        var data: EvaluationData
-        var part = split
-        switch try DataSource.find(self.data, datasets: configuration.datasets) {
-        case .imageFolder(let path):
-            guard split != "dev" else {
-                throw Failure.usage("--split dev needs a data set: import the folder with `foveactl dataset import`")
-            }
-            let inner = try FolderOfClasses.part(split, of: path, labels: model.labels)
-            if inner == nil { part = "all" }
-            data = try EvaluationData(folder: inner ?? path, model: model, limit: limit)
-        case .dataset(let path):
-            let set = try Dataset.open(path, only: [split == "dev" ? "train" : split])
-            data = try EvaluationData(try images(of: set), labels: set.info.labels, model: model)
-        case let source:
-            let set = try source.load(ImportOptions(size: model.input.height)).dataset
-            data = try EvaluationData(try images(of: set), labels: set.info.labels, model: model)
-        }
+        let source = try DataSource.find(self.data, datasets: configuration.datasets)
+        let part = try LabelledPart(
+            source, split: split, development: development, target: model.input.target,
+            limits: ImageLimits(configuration.limits))
+        var data = try part.data(for: model)
         if let limit { data.limit(limit) }
-        guard !data.labels.isEmpty else { throw Failure.data("\(self.data): there are no images in \(part)") }
-        return (data, part)
-    }
-
-    private func images(of set: Dataset) throws -> LabelledImages {
-        guard split == "dev" else { return try set.images(split) }
-        return try set.images("train").selecting(try set.split(development: development).development)
+        guard data.count > 0 else { throw Failure.data("\(self.data): there are no images in \(part.part)") }
+        return (data, part.part)
     }
 }
 
@@ -147,6 +137,7 @@ private struct Report: Encodable {
     let split: String
     let tta: TestTimeAugmentation
     let score: Score
+    let filed: Filing
     let blur: BlurScore?
     let seconds: Double
     let threads: Int
@@ -154,7 +145,7 @@ private struct Report: Encodable {
     let refused: Int
 
     private enum Key: String, CodingKey {
-        case schema, model, data, split, tta, blur, seconds, imagesPerSecond, threads, batch, refused
+        case schema, model, data, split, tta, filed, blur, seconds, imagesPerSecond, threads, batch, refused
     }
 
     var imagesPerSecond: Double { Double(score.images) / max(seconds, 1e-9) }
@@ -167,6 +158,7 @@ private struct Report: Encodable {
         try container.encode(data, forKey: .data)
         try container.encode(split, forKey: .split)
         try container.encode(tta, forKey: .tta)
+        try container.encode(filed, forKey: .filed)
         try container.encodeIfPresent(blur, forKey: .blur)
         try container.encode(seconds, forKey: .seconds)
         try container.encode(imagesPerSecond, forKey: .imagesPerSecond)
@@ -207,6 +199,7 @@ private struct Report: Encodable {
             }
         }
         lines.append("calibration \(Figures.percent(score.calibrationError, decimals: 2)) expected error")
+        if let line = filed.line { lines.append(line) }
         if tta != .none { lines.append("views       \(tta.views) of each image (\(tta.rawValue))") }
         lines.append("speed       \(Figures.grouped(Int(imagesPerSecond))) images/s on \(threads) threads")
         let ordered = Self.ordered(score.classes)

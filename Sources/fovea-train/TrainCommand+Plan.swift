@@ -1,6 +1,7 @@
 import FoveaCLI
 import FoveaControl
 import FoveaData
+import FoveaImage
 import FoveaModels
 import FoveaNN
 import FoveaRetraining
@@ -11,12 +12,11 @@ import SystemPackage
 extension TrainCommand {
     /// What the options ask for, checked against the data.
     func plan(_ configuration: Configuration, _ console: Console) throws -> TrainingPlan {
-        let source = try DataSource.open(data, datasets: configuration.datasets)
-        let dataset = source.dataset
-        console.noteLeftOut(source.refused)
+        let chain = (chosen?.chain ?? .sharpened).stages.filter { !noSharpen || $0.plugin != "sharpen" }
+        let dataset = try dataset(configuration, console, mean: RGBColour(meanOf: chain))
 
         do {
-            try Labels.check(dataset.info.labels)
+            try Labels.check(dataset.info.labels, areNew: true)
         } catch {
             throw Failure.data("\(data): labels: \(error)")
         }
@@ -60,8 +60,7 @@ extension TrainCommand {
                 input: Shape(height: dataset.info.height, width: dataset.info.width, channels: 3),
                 classes: dataset.info.labels.count, settings: try networkSettings(),
                 superclassOf: answersBySuperclass ? dataset.info.superclassOf : nil),
-            chain: (chosen?.chain ?? .sharpened).stages.filter { !noSharpen || $0.plugin != "sharpen" },
-            settings: chosenSettings, checkpoint: checkpoint, goOn: Self.goOn(checkpoint))
+            chain: chain, settings: chosenSettings, checkpoint: checkpoint, goOn: Self.goOn(checkpoint))
         plan.budget = try budgetSeconds.map { .init(seconds: $0, settings: settings) }
         plan.target = target.map { $0 / 100 }
         plan.weights = try storedType()
@@ -82,6 +81,34 @@ extension TrainCommand {
             return digests.files
         }
         return plan
+    }
+
+    /// The data in memory, as the model's input wants them.
+    private func dataset(_ configuration: Configuration, _ console: Console, mean: RGBColour) throws -> Dataset {
+        let source = try DataSource.find(data, datasets: configuration.datasets)
+        let framing = Framing(option: framing, mean: mean) ?? .stretch
+        let side = try size ?? source.usualSize ?? 32
+        let target = ImageTarget(height: side, width: side, framing: framing, resample: resample)
+        let imported = try source.load(ImportOptions(target: target, limits: ImageLimits(configuration.limits)))
+        console.noteImport(leftOut: imported.refused, notes: imported.notes)
+        var dataset = imported.dataset
+        if try source.isFixed {
+            guard size == nil || dataset.info.height == side && dataset.info.width == side else {
+                throw Failure.usage(
+                    "--size \(side): \(data) keeps pixels of \(dataset.info.width) × \(dataset.info.height), and no other size can "
+                        + "be made of them: import the pictures themselves")
+            }
+            // Its images were made before; what serves is framed as asked for.
+            (dataset.framing, dataset.resample) = (framing, resample)
+        }
+        let images = try dataset.images("train")
+        var counts = [Int](repeating: 0, count: dataset.info.labels.count)
+        for label in images.labels { counts[Int(label)] += 1 }
+        let shown = zip(dataset.info.labels, counts).prefix(20).map { "\($0) \($1)" }.joined(separator: ", ")
+        console.note(
+            "\(images.count) images to learn from: \(shown)"
+                + (counts.count > 20 ? " and \(counts.count - 20) more labels" : ""))
+        return dataset
     }
 
     /// Leaves out what images of this size cannot have.

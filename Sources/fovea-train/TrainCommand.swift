@@ -25,6 +25,18 @@ struct TrainCommand: ParsableCommand {
     @Option(help: ArgumentHelp("A data set's name, an archive, a CIFAR folder or a folder per class.", valueName: "d"))
     var data: String
 
+    @Option(help: ArgumentHelp("Pixels along a side of the model's input, otherwise 32.", valueName: "pixels"))
+    var size: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "How a picture becomes the input, also when the model serves: stretch (default), crop or crop=SHARE (the centre), "
+                + "or fit (margins in the mean colour).", valueName: "way"))
+    var framing = "stretch"
+
+    @Option(help: ArgumentHelp("The filter that scales pictures: bilinear (default) or bicubic.", valueName: "name"))
+    var resample = Resample.bilinear
+
     @Option(help: "The model's name; otherwise DATA-ARCH.")
     var name: String?
 
@@ -53,8 +65,9 @@ struct TrainCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "adam, sgd (Nesterov), or muon for the filters of convolutions; another than the preset's brings its own "
-                + "learning rate, weight decay and clipping.", valueName: "name"))
+            "adam, sgd (Nesterov), muon (Muon for the filters of convolutions, Nesterov for the rest) or muon-adam (Adam "
+                + "for the rest). Another one than the preset's brings its own learning rate, weight decay and clipping.",
+            valueName: "name"))
     var optimizer: TrainingSettings.OptimizerKind?
 
     @Option(help: ArgumentHelp("The largest learning rate, otherwise 0.001 with adam and 0.05.", valueName: "x"))
@@ -179,12 +192,12 @@ struct TrainCommand: ParsableCommand {
                         + "\(Architectures.names.joined(separator: ", ")).")
         }
         let settings = try trainingSettings(images: 1 << 20)
-        let isMuon = settings.optimizer == .muon
+        let isMuon = settings.optimizer.usesMuon
         for (option, isGiven, goes, optimizers) in [
             ("--clip", (clip ?? 0) > 0, !isMuon, "adam and sgd"),
-            ("--momentum", momentum != nil, settings.optimizer != .adam, "sgd and muon"),
-            ("--muon-learning-rate", muonLearningRate != nil, isMuon, "muon"),
-            ("--muon-momentum", muonMomentum != nil, isMuon, "muon"),
+            ("--momentum", momentum != nil, [.sgd, .muon].contains(settings.optimizer), "sgd and muon"),
+            ("--muon-learning-rate", muonLearningRate != nil, isMuon, "muon and muon-adam"),
+            ("--muon-momentum", muonMomentum != nil, isMuon, "muon and muon-adam"),
         ] where isGiven && !goes {
             throw ValidationError("\(option) goes with \(optimizers); the optimizer is \(settings.optimizer.rawValue).")
         }
@@ -212,6 +225,12 @@ struct TrainCommand: ParsableCommand {
         guard temperature.map({ (0.05...20).contains($0) }) ?? true else {
             throw ValidationError("--temperature must be from 0.05 to 20.")
         }
+        guard size.map({ (1...1024).contains($0) }) ?? true else {
+            throw ValidationError("--size must be from 1 to 1024.")
+        }
+        guard Framing(option: framing, mean: RGBColour(127, 127, 127)) != nil else {
+            throw ValidationError("--framing '\(framing)': stretch, crop, crop=SHARE (0.05 to 1) or fit.")
+        }
         _ = try budgetSeconds
         _ = try checkpointSeconds
         guard development ?? 0 >= 0 else { throw ValidationError("--development must not be negative.") }
@@ -233,7 +252,7 @@ struct TrainCommand: ParsableCommand {
             let console = Console(quiet: common.quiet)
             let configuration = try common.load()
             let plan = try plan(configuration, console)
-            var training = TrainingRun(
+            let training = TrainingRun(
                 plan, configuration: configuration, store: configuration.store(output: output), console: console,
                 report: Program.report)
             try report(try training.run())
@@ -322,10 +341,11 @@ struct TrainCommand: ParsableCommand {
     private static func defaults(_ optimizer: TrainingSettings.OptimizerKind) -> TrainingSettings {
         var settings = TrainingSettings()
         settings.epochs = 40
-        settings.learningRate = optimizer == .adam ? 1e-3 : 0.05
-        settings.weightDecay = optimizer == .adam ? 0.05 : 5e-4
+        let hasAdam = optimizer == .adam || optimizer == .muonAdam
+        settings.learningRate = hasAdam ? 1e-3 : 0.05
+        settings.weightDecay = hasAdam ? 0.05 : 5e-4
         settings.labelSmoothing = 0.1
-        if optimizer == .muon { settings.clip = 0 }
+        if optimizer.usesMuon { settings.clip = 0 }
         return settings
     }
 
@@ -415,3 +435,4 @@ struct TrainCommand: ParsableCommand {
 }
 
 extension TrainingSettings.OptimizerKind: ExpressibleByArgument {}
+extension Resample: ExpressibleByArgument {}

@@ -74,9 +74,9 @@ struct ClassifyCommand: ParsableCommand {
 
     private static func show(_ record: ResultRecord) {
         let kind = record.superclass.map { Console.dim("  (\(safe($0)))") } ?? ""
-        let unsure = record.status == .unsure ? Console.dim("  unsure") : ""
+        let mark = record.mark
         Console.line(
-            "\(safe(record.file))  \(Console.bold(safe(record.label)))  \(percent(Double(record.confidence)))\(kind)\(unsure)"
+            "\(safe(record.file))  \(Console.bold(safe(record.label)))  \(percent(Double(record.confidence)))\(kind)\(mark)"
         )
         let others = record.top.dropFirst().map { "\(safe($0.label)) \(percent(Double($0.confidence)))" }
         if !others.isEmpty { Console.line(Console.dim("    then \(others.joined(separator: ", "))")) }

@@ -2,8 +2,11 @@ import ArgumentParser
 import FoveaCLI
 import FoveaControl
 import FoveaData
+import FoveaImage
+import FoveaModels
 import FoveaSystem
 import Glibc
+import Synchronization
 import SystemPackage
 
 struct DatasetCommand: ParsableCommand {
@@ -42,7 +45,7 @@ struct DatasetCommand: ParsableCommand {
                     return [
                         safe(entry.name), entry.info.map { "\($0.labels.count)" } ?? "-", images("train"),
                         images("test"),
-                        entry.info.map { "\($0.height) × \($0.width)" } ?? "-",
+                        entry.info.map { $0.keepsPictures ? "as it was" : "\($0.height) × \($0.width)" } ?? "-",
                         entry.fault.map { Console.red(safe($0)) } ?? "",
                     ]
                 }, header: ["data set", "labels", "train", "test", "size", ""], right: [1, 2, 3])
@@ -122,13 +125,20 @@ struct DatasetCommand: ParsableCommand {
 
     struct Import: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Imports CIFAR-100 (archive or folder) or a folder per class of PNG and JPEG.")
-        @Argument(help: "An archive, a CIFAR binary folder, or a folder with a folder per class.")
+            abstract: "Imports a folder per class of PNG and JPEG, an archive of such folders, or CIFAR-100.",
+            discussion: """
+                Expected is FOLDER/LABEL/picture.jpg, or FOLDER/train/LABEL/picture.jpg with test and validation beside train. \
+                Pictures are kept as they are, so that models of any size can be trained on them.
+                """)
+        @Argument(help: "A folder with a folder per class, a zip or tar of one, or CIFAR-100's archive or folder.")
         var path: String
         @Option(help: ArgumentHelp("What the data set will be called.", valueName: "n"))
         var name: String
-        @Option(help: ArgumentHelp("Pixels along a side of every image.", valueName: "pixels"))
-        var size = 32
+        @Option(
+            help: ArgumentHelp(
+                "Pixels along a side that `train` takes where it gets no --size; of CIFAR-100, of every image.",
+                valueName: "pixels"))
+        var size: Int?
         @Option(help: "The share of each class to test with, where a folder has no test part.")
         var testFraction = 0.1
         @Option(help: "Chooses that share.")
@@ -139,24 +149,42 @@ struct DatasetCommand: ParsableCommand {
         @OptionGroup var place: StateOption
 
         func validate() throws {
-            guard (1...1024).contains(size) else { throw ValidationError("--size must be from 1 to 1024.") }
+            guard size.map({ (1...1024).contains($0) }) ?? true else { throw ValidationError("--size must be from 1 to 1024.") }
             guard (0..<1).contains(testFraction) else {
                 throw ValidationError("--test-fraction must be at least 0 and below 1.")
             }
         }
 
         func run() throws {
-            let folder = try common.configuration(place).datasets
+            let configuration = try common.configuration(place)
+            let folder = configuration.datasets
             try Dataset.place(of: name, in: folder, replacing: replace)
-            let options = ImportOptions(name: name, size: size, testFraction: testFraction, seed: seed)
+            let side = size ?? 32
+            var options = ImportOptions(
+                name: name, target: ImageTarget(height: side, width: side), testFraction: testFraction, seed: seed,
+                limits: ImageLimits(configuration.limits))
             guard (try? Files.statusIfPresent(FilePath(path), followingLinks: true)) ?? nil != nil else {
                 throw Failure("\(safe(path)): there is no such file or folder.", .noInput)
             }
             // The path is always taken as a path, never as the name of a data set.
             let source = try DataSource.find(path.contains("/") ? path : "./\(path)", datasets: folder)
-            var imported = try source.load(options)
-            imported.dataset.info.name = name
-            try DatasetCommand.keep(imported, in: folder, replacing: replace, common)
+            let bar = ProgressLine(enabled: isatty(2) == 1 && !common.quiet)
+            options.progress = { done in if done % 50 == 0 { bar.show("\(done) files looked at") } }
+            guard var imported = try source.pictures(options, scratch: folder) else {
+                var imported = try source.load(options)
+                imported.dataset.info.name = name
+                return try DatasetCommand.keep(imported, in: folder, replacing: replace, common)
+            }
+            imported.set.info.name = name
+            if let size { (imported.set.info.height, imported.set.info.width) = (size, size) }
+            bar.end()
+            DatasetCommand.report(imported.refused, imported.notes, common)
+            let count = imported.set.splits.values.reduce(0) { $0 + $1.count }
+            let place = try imported.set.save(in: folder, replacing: replace) { done in
+                if done % 50 == 0 { bar.show("\(done) of \(count) pictures kept") }
+            }
+            bar.end()
+            try DatasetCommand.show(place, common)
         }
     }
 
@@ -171,10 +199,12 @@ struct DatasetCommand: ParsableCommand {
     }
 
     struct Export: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Writes PNG files, a folder per class.")
+        static let configuration = CommandConfiguration(
+            abstract: "Writes the images as files, a folder per class.",
+            discussion: "Pictures come as they were imported; images of CIFAR-100 become PNG.")
         @Argument(help: "The data set's name.")
         var name: String
-        @Option(help: "Which part: train or test.")
+        @Option(help: "Which part: train, validation or test.")
         var split: String
         @Option(help: ArgumentHelp("A folder that is new or empty.", valueName: "dir"))
         var output: PathArgument
@@ -182,15 +212,27 @@ struct DatasetCommand: ParsableCommand {
         @OptionGroup var place: StateOption
 
         func run() throws {
-            let dataset = try Dataset.open(DatasetCommand.folder(of: name, common, place), only: [split])
-            let images = try dataset.images(split)
+            let source = DataSource.dataset(try DatasetCommand.folder(of: name, common, place))
+            let limits = ImageLimits(try common.configuration(place).limits)
             let bar = ProgressLine(enabled: isatty(2) == 1 && !common.quiet)
-            try DatasetExport.write(images, labels: dataset.info.labels, to: output.path) { done in
-                if done % 500 == 0 { bar.show("\(done) of \(images.count) images") }
+            let count: Int
+            if let set = try source.pictures(ImportOptions(limits: limits))?.set {
+                let pictures = try set.pictures(split)
+                count = pictures.count
+                try DatasetExport.write(pictures, labels: set.info.labels, limits: limits, to: output.path) { done in
+                    if done % 500 == 0 { bar.show("\(done) of \(count) images") }
+                }
+            } else {
+                let dataset = try source.load(only: [split]).dataset
+                let images = try dataset.images(split)
+                count = images.count
+                try DatasetExport.write(images, labels: dataset.info.labels, to: output.path) { done in
+                    if done % 500 == 0 { bar.show("\(done) of \(count) images") }
+                }
             }
             bar.end()
-            if common.json { return try Console.json(["images": images.count]) }
-            common.note("\(images.count) images are in \(safe(output.path.escaped)).")
+            if common.json { return try Console.json(["images": count]) }
+            common.note("\(count) images are in \(safe(output.path.escaped)).")
         }
     }
 
@@ -210,21 +252,48 @@ struct DatasetCommand: ParsableCommand {
     private static func keep(
         _ imported: ImportedData, in folder: FilePath, replacing: Bool, _ common: CommonOptions
     ) throws {
-        for file in imported.refused.prefix(20) { common.note("left out \(safe(file.path)): \(safe(file.reason))") }
-        if imported.refused.count > 20 { common.note("left out \(imported.refused.count - 20) more") }
+        report(imported.refused, imported.notes, common)
         let place = try imported.dataset.save(in: folder, replacing: replacing)
         try show(place, common)
     }
 
+    private static func report(_ leftOut: [RefusedFile], _ notes: [String], _ common: CommonOptions) {
+        for file in leftOut.prefix(20) { common.note("left out \(safe(file.path)): \(safe(file.reason))") }
+        if leftOut.count > 20 { common.note("left out \(leftOut.count - 20) more") }
+        for note in notes { common.note(safe(note)) }
+    }
+
+    /// As `--json` tells it: the description, and the counts by part and label.
+    private struct Report: Encodable {
+        let info: DatasetInfo
+        let counts: [String: [Int]]
+
+        private enum Key: String, CodingKey { case counts }
+
+        func encode(to encoder: any Encoder) throws {
+            try info.encode(to: encoder)
+            var container = encoder.container(keyedBy: Key.self)
+            try container.encode(
+                counts.mapValues { counts in
+                    Dictionary(zip(info.labels, counts).filter { $0.1 > 0 }, uniquingKeysWith: +)
+                }, forKey: .counts)
+        }
+    }
+
     private static func show(_ folder: FilePath, _ common: CommonOptions) throws {
         let info = try Dataset.info(of: folder)
-        if common.json { return try Console.json(info) }
+        let counts = try Dataset.counts(of: folder)
+        if common.json { return try Console.json(Report(info: info, counts: counts)) }
+        let size = "\(info.height) × \(info.width)"
         var facts = [
             ["data set", safe(info.name)],
-            ["images", "\(info.height) × \(info.width)"],
+            [
+                "images",
+                info.keepsPictures ? "pictures as they were" + (info.height > 0 ? ", \(size) to train from scratch" : "") : size,
+            ],
         ]
         for (name, split) in info.splits.sorted(by: { $0.key < $1.key }) {
-            facts.append([safe(name), "\(split.images) images"])
+            facts.append([safe(name), "\(split.images) images: \(byLabel(counts[name] ?? [], info.labels))"])
         }
         facts.append(["source", safe(info.source)])
         facts.append(["folder", folder.escaped])
@@ -232,18 +301,30 @@ struct DatasetCommand: ParsableCommand {
         facts.append(["labels", "\(info.labels.count): \(safe(info.labels.joined(separator: ", ")))"])
         Console.table(facts)
     }
+
+    /// Each label's count, or of many labels the smallest and the largest.
+    private static func byLabel(_ counts: [Int], _ labels: [String]) -> String {
+        if labels.count <= 20 { return zip(labels, counts).map { "\(safe($0)) \($1)" }.joined(separator: ", ") }
+        let (fewest, most) = (counts.min() ?? 0, counts.max() ?? 0)
+        return (fewest == most ? "\(most)" : "\(fewest) to \(most)") + " of each label"
+    }
 }
 
-/// A line on standard error that is written over; nothing where that is no terminal.
-final class ProgressLine {
+/// A line on standard error that is written over, from any thread; nothing where that is no terminal.
+final class ProgressLine: Sendable {
     private let enabled: Bool
-    private var last = ContinuousClock.Instant.now - .seconds(1)
+    private let last = Mutex(ContinuousClock.Instant.now - .seconds(1))
 
     init(enabled: Bool) { self.enabled = enabled }
 
     func show(_ text: String) {
-        guard enabled, .now - last > .milliseconds(100) else { return }
-        last = .now
+        guard enabled else { return }
+        let isDue = last.withLock { last in
+            guard .now - last > .milliseconds(100) else { return false }
+            last = .now
+            return true
+        }
+        guard isDue else { return }
         Console.raw("\r\u{1B}[K\(text)")
     }
 

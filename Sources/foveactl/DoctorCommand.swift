@@ -166,6 +166,7 @@ struct DoctorCommand: ParsableCommand {
             do throws(ModelError) {
                 let model = try store.resolve(wanted)
                 findings.append(Finding(.ok, "serving", model.identifier.description))
+                findings += thresholds(settings, model)
             } catch {
                 findings.append(
                     Finding(
@@ -175,6 +176,19 @@ struct DoctorCommand: ParsableCommand {
             return findings
         } catch {
             return [Finding(.problem, "models", "\(error)")]
+        }
+    }
+
+    /// Thresholds that do nothing for the model that serves. Whether it can tell unknown images only its worker knows.
+    private func thresholds(_ settings: Configuration, _ model: ModelStore.Model) -> [Finding] {
+        // One that is damaged has a finding of its own.
+        guard let verified = try? ModelFolder.verify(model.folder) else { return [] }
+        return settings.thresholds.withoutEffect(
+            on: "\(model.identifier)", labels: verified.configuration.labels, tellsUnknown: nil
+        ).map {
+            Finding(
+                .warning, "thresholds", $0,
+                hint: "`foveactl model show` has the labels. Correct the name, or leave it for a model that has it.")
         }
     }
 

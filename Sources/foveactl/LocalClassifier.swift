@@ -98,17 +98,18 @@ final class LocalClassifier {
     }
 
     private func record(_ file: FilePath, _ scores: ImageScores, _ received: Timestamp) -> ResultRecord {
-        let top = ResultRecord.Candidate.best(of: scores.probabilities, labels: hello.labels)
-        let best = scores.probabilities.indices.max { scores.probabilities[$0] < scores.probabilities[$1] } ?? 0
-        return ResultRecord(
-            id: "local", file: file.escaped, sha256: hexadecimal(scores.facts.sha256),
-            bytes: scores.facts.bytes, width: scores.facts.width, height: scores.facts.height, label: top[0].label,
-            confidence: top[0].confidence, top: top,
-            superclass: hello.superclassOf.flatMap { of in hello.superclasses.map { $0[of[best]] } },
-            status: Double(top[0].confidence) < configuration.confidence ? .unsure : .classified, model: identity,
-            chain: chain, received: received, published: .now(),
+        ResultRecord.classified(
+            id: "local",
+            file: .init(
+                name: file.escaped, sha256: hexadecimal(scores.facts.sha256), bytes: scores.facts.bytes,
+                width: scores.facts.width, height: scores.facts.height),
+            probabilities: scores.probabilities, unknownness: scores.unknownness,
+            classes: .init(
+                labels: hello.labels, superclassOf: hello.superclassOf, superclasses: hello.superclasses),
+            thresholds: configuration.thresholds, model: identity, chain: chain, received: received,
             timings: [
                 "read": Double(scores.readMicroseconds) / 1000, "decode": Double(scores.decodeMicroseconds) / 1000,
-            ])
+            ]
+        ).record
     }
 }

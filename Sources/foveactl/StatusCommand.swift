@@ -32,7 +32,7 @@ struct StatusCommand: ParsableCommand {
         let queue = status.queue
         return "\(Timestamp.now()) \(status.mode.rawValue) waiting \(queue.waiting + queue.settling) "
             + "working \(queue.spooled + queue.classifying) published \(queue.published) failed \(queue.failed) "
-            + "unsure \(queue.unsure) \(Units.decimals(status.rates.tenSeconds, 1)) images/s"
+            + "unsure \(queue.unsure) unknown \(queue.unknown) \(Units.decimals(status.rates.tenSeconds, 1)) images/s"
     }
 
     private func show(_ status: Status) {
@@ -45,6 +45,7 @@ struct StatusCommand: ParsableCommand {
                     ?? "none yet",
             ],
             ["chain", status.chain.map { safe($0.plugin) }.joined(separator: " → ")],
+            ["unknown", Self.describe(status.unknown)],
             ["sandbox", safe(status.sandbox)],
             [
                 "watching",
@@ -67,16 +68,17 @@ struct StatusCommand: ParsableCommand {
         if let eta = queue.etaSeconds, eta > 0 { facts.append(["done in", Units.show(seconds: eta)]) }
         if let current = queue.current { facts.append(["now", safe(current)]) }
         if let swap = status.lastSwap { facts.append(["last swap", Self.describe(swap)]) }
+        for warning in status.warnings { facts.append(["warning", safe(warning)]) }
         Console.table(facts)
         Console.line()
         Console.table(
             [
                 [
                     queue.settling, queue.waiting, queue.spooled, queue.classifying, queue.published, queue.unsure,
-                    queue.failed,
+                    queue.unknown, queue.failed,
                 ].map(String.init)
-            ], header: ["settling", "waiting", "taken", "classifying", "published", "unsure", "failed"],
-            right: Set(0..<7))
+            ], header: ["settling", "waiting", "taken", "classifying", "published", "unsure", "unknown", "failed"],
+            right: Set(0..<8))
         if !queue.ignored.isEmpty {
             let kinds = queue.ignored.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
             Console.line(Console.dim("left alone in the inbox: \(kinds.joined(separator: ", "))"))
@@ -90,6 +92,15 @@ struct StatusCommand: ParsableCommand {
                     Units.show(bytes: $0.rss),
                 ]
             }, header: ["worker", "state", "generation", "batches", "images", "memory"], right: [0, 2, 3, 4, 5])
+    }
+
+    private static func describe(_ unknown: Status.Unknown?) -> String {
+        guard let unknown else { return "no model yet" }
+        guard unknown.tells else { return "the model cannot tell which images belong to none of its classes" }
+        guard let above = unknown.above else { return "off: no image is filed as unknown" }
+        return above == 1
+            ? "images above the model's own threshold go to unknown/"
+            : "images above \(Units.decimals(above, 2)) times the model's own threshold go to unknown/"
     }
 
     private static func describe(_ swap: SwapReceipt) -> String {

@@ -29,10 +29,9 @@ struct WatchCommand: ParsableCommand {
         if common.json {
             Console.data(line + [0x0A])
         } else if let result = try? ControlClient.decode(line, as: ResultRecord.self) {
-            let unsure = result.status == .unsure ? Console.dim("  unsure") : ""
             Console.line(
                 "\(time(result.published))  \(pad(safe(result.label), 20)) "
-                    + "\(pad(percent(Double(result.confidence)), 7, right: true))  \(safe(result.file))\(unsure)")
+                    + "\(pad(percent(Double(result.confidence)), 7, right: true))  \(safe(result.file))\(result.mark)")
         } else if let error = try? ControlClient.decode(line, as: ErrorRecord.self) {
             let what = Console.red(pad("failed", 20))
             Console.line(
@@ -47,6 +46,18 @@ struct WatchCommand: ParsableCommand {
 
     private func time(_ time: Timestamp) -> String {
         Console.dim(String(time.description.dropFirst(11).prefix(8)))
+    }
+}
+
+extension ResultRecord {
+    /// Behind a line about a result: why it is not filed under its label; empty where it is.
+    var mark: String {
+        switch status {
+        case .classified: ""
+        case .unsure: Console.dim("  unsure")
+        case .unknown:
+            Console.bold("  unknown") + Console.dim(unknown.map { " \(Units.decimals(Double($0), 2))" } ?? "")
+        }
     }
 }
 

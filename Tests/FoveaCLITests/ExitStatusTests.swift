@@ -10,6 +10,9 @@ import FoveaTraining
 import SystemPackage
 import Testing
 
+/// Swift Testing has a type of this name.
+private typealias ExitStatus = FoveaSystem.ExitStatus
+
 /// Every error that ends a program has the code that docs/operations.md promises for it.
 @Suite struct ExitStatusTests {
     /// The table in docs/operations.md: for each code what the page says of it.
@@ -106,11 +109,14 @@ import Testing
         expect(WorkerProtocolError("a short frame"), "a fault inside Fovea")
     }
 
-    @Test func configurations() {
+    @Test func configurations() throws {
         expect(
             ConfigurationFileError(file: "etc/fovea.yaml", line: 3, key: "batsh", problem: "unknown key"),
             "the configuration")
-        expect(ConfigurationError(what: "config.json", key: "labels", problem: "missing"), "a model that was refused")
+        let error = #expect(throws: ConfigurationError.self) {
+            try Provenance(json: .object(["sets": .int(7)])).sets()
+        }
+        expect(try #require(error), "a model that was refused")
     }
 
     @Test func theDaemonsAnswers() {
@@ -136,7 +142,10 @@ import Testing
             try [UInt8](repeating: 7, count: 64).withUnsafeBytes { _ = try Trainer.settings(of: $0) }
         }
         expect(try #require(error), "a checkpoint")
-        expect(UnusableCheckpoint(path: "x", cause: "not a checkpoint"), "a checkpoint")
+        let unusable = #expect(throws: UnusableCheckpoint.self) {
+            try CheckpointFile(path: "x", name: "x").settings(in: [1, 2, 3])
+        }
+        expect(try #require(unusable), "a checkpoint")
     }
 
     /// What nobody has thought of is Fovea's own fault, and says so.

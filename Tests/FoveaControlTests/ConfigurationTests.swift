@@ -49,6 +49,7 @@ import Testing
             min-free: 5 GiB
             umask: 0077
             rollback: off
+            unknown: 1.5
             retrain: {data: [d, e], start: scratch, epochs: 9, preset: slow, budget: 90m, fewest: 3, protected: [cat], keep: 2}
             """
         var expected = Configuration()
@@ -63,7 +64,8 @@ import Testing
         expected.socket = "/run/x.sock"
         expected.workers = 3
         expected.batch = 250
-        expected.confidence = 0.25
+        expected.thresholds.confidence = 0.25
+        expected.thresholds.unknown = .factor(1.5)
         expected.http = Configuration.HTTPAddress(host: "::1", port: 80)
         expected.limits.file = 1_000_000
         expected.limits.side = 10
@@ -87,6 +89,21 @@ import Testing
         try read.check()
     }
 
+    @Test func confidenceIsANumberOrOneForEachLabel() throws {
+        func read(_ yaml: String) throws -> Thresholds { try ConfigurationReader.parse(yaml, file: "f").thresholds }
+        let map = try read("confidence:\n  default: 0.3\n  maple tree: 0.8\n  7: 0\n  no: 1\nunknown: off\n")
+        #expect(map.confidence == 0.3 && map.confidenceByLabel == ["maple tree": 0.8, "7": 0, "no": 1])
+        #expect(map.unknown == .off && map.unknown.limit == nil)
+        #expect(map.confidence(for: "maple tree") == 0.8 && map.confidence(for: "cat") == 0.3)
+        #expect(try read("confidence: {cat: 0.5}").confidence == 0, "the others keep the default")
+        #expect(try read("unknown: model").unknown.limit == 1)
+        #expect(try read("unknown: 2").unknown == .factor(2))
+        let line = try #require(fault("batch: 3\nconfidence:\n  cat: 0.5\n  dog: much\n"))
+        #expect(
+            line.description == "f.yaml:4: confidence.dog: must be a number from 0 to 1, not \"much\".", "\(line)")
+        #expect(try #require(fault("confidence: {cat: 0.5, cat: 0.6}")).description.contains("twice: cat"))
+    }
+
     @Test func anEmptyFileIsTheDefaults() throws {
         #expect(try ConfigurationReader.parse("", file: "f") == Configuration())
         #expect(try ConfigurationReader.parse("# nothing\n", file: "f") == Configuration())
@@ -105,6 +122,11 @@ import Testing
 
     @Test(arguments: [
         ("batch: 0", "batch"), ("batch: 251", "batch"), ("batch: many", "batch"), ("workers: -1", "workers"),
+        ("confidence: {cat: 1.5}", "confidence.cat"), ("confidence: {default: no}", "confidence.default"),
+        ("confidence: [0.5]", "confidence"), ("confidence: {cat: [1]}", "confidence.cat"),
+        ("confidence: {\"\": 1}", "confidence"), ("unknown: 0", "unknown"), ("unknown: -1", "unknown"),
+        ("unknown: inf", "unknown"), ("unknown: nan", "unknown"), ("unknown: on", "unknown"),
+        ("unknown: {a: 1}", "unknown"),
         ("confidence: 1.5", "confidence"), ("confidence: nan", "confidence"), ("settle: 2", "settle"),
         ("settle: soon", "settle"), ("history: 365y", "history"), ("min-free: 1 potato", "min-free"),
         ("umask: \"0888\"", "umask"), ("umask: \"0777\"", "umask"), ("http: 0.0.0.0:80", "http"),

@@ -6,11 +6,14 @@ import Testing
 @Suite struct MessageTests {
     private let model = ModelIdentity(name: "cifar100", version: "3", sha256: "ab12")
 
-    private func record(file: String = "a/cat.png", superclass: String? = "pets") -> ResultRecord {
+    private func record(
+        file: String = "a/cat.png", superclass: String? = "pets", unknown: Float? = nil,
+        status: ResultRecord.Status = .unsure
+    ) -> ResultRecord {
         ResultRecord(
             id: "id1", file: file, sha256: "00ff", bytes: 1234, width: 32, height: 24, label: "cat",
             confidence: 0.1, top: [.init(label: "cat", confidence: 0.1), .init(label: "dog", confidence: 1e-9)],
-            superclass: superclass, status: .unsure, model: model,
+            superclass: superclass, unknown: unknown, status: status, model: model,
             chain: ChainDescription([
                 ChainStep(plugin: "sharpen", version: "1.0", parameters: .object(["amount": .int(1)])),
                 ChainStep(plugin: "classifier-net"),
@@ -31,6 +34,14 @@ import Testing
             "timings":{"decode":1.25,"wait":0.1}}
             """
         #expect(String(decoding: record().json(), as: UTF8.self) == expected)
+        let unknown = expected.replacing(
+            "\"status\":\"unsure\"", with: "\"unknown\":1.25,\"status\":\"unknown\"")
+        #expect(String(decoding: record(unknown: 1.25, status: .unknown).json(), as: UTF8.self) == unknown)
+    }
+
+    /// What an older version has published is still read.
+    @Test func aResultWithoutUnknownIsRead() throws {
+        #expect(try JSONDecoder().decode(ResultRecord.self, from: Data(record().json())).unknown == nil)
     }
 
     @Test(arguments: [
@@ -38,7 +49,7 @@ import Testing
     ])
     func theFastEncoderAndCodableAgree(_ file: String) throws {
         for superclass in [nil, "s"] {
-            let record = record(file: file, superclass: superclass)
+            let record = record(file: file, superclass: superclass, unknown: superclass == nil ? 0.1 : nil)
             let fast = record.json()
             #expect(try JSONDecoder().decode(ResultRecord.self, from: Data(fast)) == record)
             let slow = try JSONEncoder().encode(record)
@@ -80,6 +91,17 @@ import Testing
         let best = ResultRecord.Candidate.best(of: [0.1, 0.3, 0.1, 0.25, 0.2, 0.05], labels: labels)
         #expect(best.map(\.label) == ["b", "d", "e", "a", "c"])
         #expect(ResultRecord.Candidate.best(of: [0.5, 0.5], labels: ["x", "y"]).map(\.label) == ["x", "y"])
+        #expect(ResultRecord.Candidate.indices(of: [0.1, 0.5, 0.2, 0.15, 0.05], count: 3) == [1, 2, 3])
+        #expect(
+            ResultRecord.Candidate.indices(of: [0.25, 0.25, 0.25, 0.25]) == [0, 1, 2, 3], "of equal ones the first")
+        #expect(ResultRecord.Candidate.indices(of: [0.2, 0.3, 0.3, 0.2], count: 3) == [1, 2, 0])
+        #expect(ResultRecord.Candidate.indices(of: []).isEmpty)
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<200 {
+            let scores = (0..<20).map { _ in Float(Int.random(in: 0..<6, using: &generator)) / 8 }
+            let sorted = scores.indices.sorted { (scores[$1], $0) < (scores[$0], $1) }
+            #expect(ResultRecord.Candidate.indices(of: scores) == Array(sorted.prefix(5)))
+        }
     }
 
     @Test func timestampsAreTheCalendars() {
@@ -108,7 +130,8 @@ import Testing
             watch: .init(mode: .inotify, overflows: 1), queue: .init(waiting: 3, ignored: ["junk": 1], etaSeconds: 1),
             rates: .init(tenSeconds: 1, minute: 2),
             workers: [.init(pid: 2, state: "idle", generation: 2, batches: 1, images: 64, rss: 1)],
-            intake: .init(taking: false, reason: "paused", freeSpace: 9), lastSwap: receipt)
+            intake: .init(taking: false, reason: "paused", freeSpace: 9), lastSwap: receipt,
+            unknown: .init(tells: true, above: 1.5), warnings: ["w"])
         func roundTrip<Message: Codable & Equatable>(_ message: Message) throws {
             #expect(try JSONDecoder().decode(Message.self, from: JSONEncoder().encode(message)) == message)
         }

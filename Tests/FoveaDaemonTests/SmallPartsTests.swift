@@ -3,28 +3,6 @@ import FoveaDaemon
 import Testing
 
 @Suite struct SmallPartsTests {
-    @Test func bestAreInOrder() {
-        #expect(Records.best([0.1, 0.5, 0.2, 0.15, 0.05], count: 3) == [1, 2, 3])
-        #expect(Records.best([0.25, 0.25, 0.25, 0.25], count: 5) == [0, 1, 2, 3], "of equal ones the first")
-        #expect(Records.best([0.2, 0.3, 0.3, 0.2], count: 3) == [1, 2, 0])
-        #expect(Records.best([1], count: 5) == [0])
-        #expect(Records.best([], count: 5).isEmpty)
-    }
-
-    /// The same order as everywhere else where labels are told.
-    @Test func bestAgreesWithTheOthers() {
-        var generator = SystemRandomNumberGenerator()
-        for _ in 0..<200 {
-            let scores = (0..<20).map { _ in Float(Int.random(in: 0..<6, using: &generator)) / 8 }
-            let labels = scores.indices.map(String.init)
-            #expect(
-                Records.best(scores, count: 5).map(String.init)
-                    == ResultRecord.Candidate.best(of: scores, labels: labels).map(\.label))
-            let sorted = scores.indices.sorted { (scores[$1], $0) < (scores[$0], $1) }
-            #expect(Records.best(scores, count: 5) == Array(sorted.prefix(5)))
-        }
-    }
-
     @Test func ratesAreOverWholeSeconds() {
         var meter = RateMeter()
         #expect(meter.rate(10) == 0)
@@ -51,15 +29,20 @@ import Testing
         let status = Status(
             version: "1", pid: 1, since: .now(), uptime: 1, mode: .paused, model: identity, chain: [], generation: 1,
             sandbox: "full", watch: .init(mode: .inotify, overflows: 0),
-            queue: .init(waiting: 3, settling: 2, spooled: 4, classifying: 1, published: 17, failed: 2, unsure: 5),
+            queue: .init(
+                waiting: 3, settling: 2, spooled: 4, classifying: 1, published: 17, failed: 2, unsure: 5, unknown: 4),
             rates: .init(tenSeconds: 1, minute: 1), workers: [],
-            intake: .init(taking: false, reason: "paused by you", freeSpace: 1), lastSwap: nil)
+            intake: .init(taking: false, reason: "paused by you", freeSpace: 1), lastSwap: nil,
+            warnings: ["confidence: no such label"])
         let bytes = StatusFile.text(status)
         let lines = bytes.split(separator: 0x0A).map { String(decoding: $0, as: UTF8.self) }
         #expect(lines[0].utf8.count == 79 && lines[0].hasPrefix("Fovea, 20"))
         let text = lines.joined(separator: "\n")
-        for part in ["paused by you", "tiny@3", "5 in the inbox, 5 taken", "17 since", "2 failed, 5 unsure", "failed/"]
-        {
+        for part in [
+            "paused by you", "tiny@3", "5 in the inbox, 5 taken", "17 since", "2 failed, 5 unsure, 4 unknown",
+            "failed/",
+            "warning     confidence: no such label",
+        ] {
             #expect(text.contains(part), "\(part) is missing")
         }
     }

@@ -137,6 +137,20 @@ struct DatasetTests {
         #expect(throws: DataError.self) { try LabelRules.check(["good", label]) }
     }
 
+    /// One that an older version has made is read, so that its model can be retrained and measured; none is made anew.
+    @Test func aStoredLabelThatIsReservedNowIsRead() throws {
+        let folder = try TemporaryFolder()
+        let path = try sample().save(in: folder.path)
+        let description = path.appending("dataset.json")
+        let text = String(decoding: try Files.read(description), as: UTF8.self)
+        try Files.replace(description, with: text.replacing("\"class 1\"", with: "\"unknown\"").utf8)
+        let old = try Dataset.open(path)
+        #expect(old.info.labels[1] == "unknown")
+        let error = #expect(throws: DataError.self) { try old.save(in: folder.path, replacing: true) }
+        #expect(error?.description.contains("rename the folder") == true)
+        #expect(throws: DataError.self) { try LabelRules.check(["cat", "unknown"], areNew: true) }
+    }
+
     @Test func goodLabelsAreNot() throws {
         try LabelRules.check(["maple tree", "Große Katze", "日本", String(repeating: "ä", count: 50)])
         #expect(throws: DataError.self) { try LabelRules.check(["twice", "twice"]) }

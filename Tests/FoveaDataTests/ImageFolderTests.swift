@@ -88,11 +88,14 @@ struct ImageFolderTests {
         #expect(throws: DataError.self) { try ImageFolder.read(empty.path) }
     }
 
-    @Test func reservedNamesAreRefused() throws {
+    @Test(arguments: ["failed", "unsure", "unknown"])
+    func reservedNamesAreRefused(_ name: String) throws {
         let folder = try TemporaryFolder()
-        try fill(folder, "", classes: ["unsure"], perClass: 1)
+        try fill(folder, "", classes: [name], perClass: 1)
         let error = #expect(throws: DataError.self) { try ImageFolder.read(folder.path) }
         #expect(error?.code == .invalid)
+        #expect(error?.description.contains("\(name)' is reserved") == true, "\(String(describing: error))")
+        #expect(error?.description.contains("rename the folder") == true)
     }
 
     @Test func anUnknownNameSaysWhatToDo() throws {

@@ -3,6 +3,7 @@ import FoveaControl
 import FoveaHistory
 import FoveaSystem
 import FoveaTestKit
+import GRDB
 import Glibc
 import Logging
 import SystemPackage
@@ -105,6 +106,47 @@ import Testing
         #expect(answer.events.map(\.what) == ["received", "failed", "published"])
         #expect(answer.events[1].detail == "It is cut. [corrupt]")
         #expect(answer.events[2].detail == "failed/x/half.png")
+    }
+
+    @Test func tellsOfAnUnknownImage() throws {
+        let history = try open()
+        var image = entry("odd.png", path: "unknown/odd.png")
+        (image.state, image.unknown) = ("unknown", 1.3125)
+        history.note([image])
+        history.stop()
+        let events = try #require(try history.why("odd.png")).events
+        #expect(events.map(\.what) == ["received", "unknown", "published"])
+        #expect(events[1].detail.contains("cat, 87.5 %, by tiny@1; unknown-ness 1.31"), "\(events[1].detail)")
+        let reader = try #require(try HistoryReader(state: folder.path))
+        #expect(try reader.result(sha256: "00ff")?.unknown == 1.3125)
+    }
+
+    /// A history of a version before there were unknown images is read, and written on.
+    @Test func anOlderHistoryIsCarriedOn() throws {
+        let old = try DatabaseQueue(path: folder.path.appending("history.sqlite").string)
+        try old.write { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE images (
+                        id TEXT PRIMARY KEY, file TEXT NOT NULL, state TEXT NOT NULL, path TEXT NOT NULL,
+                        label TEXT, confidence REAL, model TEXT, sha256 TEXT, bytes INTEGER NOT NULL, reason TEXT,
+                        received INTEGER NOT NULL, published INTEGER NOT NULL, timings TEXT) WITHOUT ROWID;
+                    CREATE TABLE events (
+                        time INTEGER NOT NULL, image TEXT, what TEXT NOT NULL, detail TEXT NOT NULL);
+                    """)
+            try db.execute(
+                sql:
+                    "INSERT INTO images VALUES ('i', 'a.png', 'classified', 'cat/a.png', 'cat', 0.5, 'm@1', 'aa', 1, NULL, ?, ?, 't')",
+                arguments: [Timestamp.now().milliseconds, Timestamp.now().milliseconds])
+        }
+        try old.close()
+        let reader = try #require(try HistoryReader(state: folder.path))
+        #expect(try reader.latest(1).map(\.file) == ["a.png"] && reader.latest(1)[0].unknown == nil)
+        let history = try open()
+        #expect(!history.isNew)
+        history.note([entry("new.png", path: "cat/new.png")])
+        history.stop()
+        for name in ["a.png", "new.png"] { #expect(try history.why(name) != nil) }
     }
 
     @Test func aDamagedFileIsPutAside() throws {

@@ -114,6 +114,22 @@ import Testing
         }
     }
 
+    /// Older versions made models with this label, which serve on; data sets and new models may not have it.
+    @Test func unknownIsALabelOfOldModelsOnly() throws {
+        #expect(Labels.problem("unknown") == nil)
+        #expect(Labels.problem("unknown", isNew: true)?.contains("rename the folder") == true)
+        #expect(Labels.problem("failed", isNew: true)?.contains("rename the folder") == true)
+        try Labels.check(["cat", "unknown"])
+        #expect(throws: LabelError.self) { try Labels.check(["cat", "unknown"], areNew: true) }
+        var configuration = Sample.configuration()
+        configuration.labels[1] = "unknown"
+        let read = try ModelConfiguration(bytes: configuration.encode(), subject: "c")
+        #expect(read.labels == ["cat", "unknown", "naïve owl"])
+        configuration.labels[1] = "unsure"
+        #expect(
+            refusal { _ = try ModelConfiguration(bytes: configuration.encode(), subject: "c") }.contains("reserved"))
+    }
+
     @Test func versionsCompareByNumberThenText() throws {
         let ordered = ["1", "1.1", "1-rc", "2", "9", "10", "10.0.1", "10.0.2", "10.0.10", "10-a", "10-b", "a"]
         for (i, left) in ordered.enumerated() {

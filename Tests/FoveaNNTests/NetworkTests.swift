@@ -115,7 +115,8 @@ import Testing
             ], side: 10, steps: 2, smoothing: 0.25, threads: threads, tolerances: (2e-3, 2e-3)
         ) { network, _ in
             let muon = Muon(
-                network, learningRate: 0.02, momentum: 0.6, restLearningRate: 0.1, restMomentum: 0.9, weightDecay: 0.01)
+                network, learningRate: 0.02, momentum: 0.6,
+                rest: .nesterov(learningRate: 0.1, momentum: 0.9, weightDecay: 0.01))
             return { _ in muon.apply(factor: 1) }
         }
     }

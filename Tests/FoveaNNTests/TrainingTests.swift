@@ -168,8 +168,12 @@ import Testing
                 case .sgd: SGD(network, learningRate: rate, weightDecay: 0.1, rateFactor: factor)
                 case .muon:
                     Muon(
-                        network, learningRate: rate, momentum: 0.6, restLearningRate: rate, restMomentum: 0.9,
-                        weightDecay: 0.1, rateFactor: factor)
+                        network, learningRate: rate, momentum: 0.6,
+                        rest: .nesterov(learningRate: rate, momentum: 0.9, weightDecay: 0.1), rateFactor: factor)
+                case .muonAdam:
+                    Muon(
+                        network, learningRate: rate, momentum: 0.6,
+                        rest: .adam(learningRate: rate, weightDecay: 0.1), rateFactor: factor)
                 }
             let images: [Float] = (0..<1200).map { (i: Int) -> Float in Float(i * 37 % 100) / 50 - 1 }
             _ = network.forwardBackward(

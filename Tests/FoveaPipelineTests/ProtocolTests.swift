@@ -10,24 +10,24 @@ private let facts = ImageFacts(
     width: 640, height: 480, bytes: 12_345, sha256: [UInt8](repeating: 7, count: 32), format: .jpeg)
 
 private func scores(images: Int, classes: Int) -> WorkerScores {
-    WorkerScores(
-        batch: 9,
-        images: (0..<images).map { id in
-            WorkerScores.Image(
-                id: UInt64(id),
-                outcome: id % 5 == 4
-                    ? .failure(WorkerFault(code: "truncated", text: "ends early"))
-                    : .success(
-                        ImageScores(
-                            facts: facts, probabilities: [Float](repeating: 1 / Float(classes), count: classes),
-                            readMicroseconds: 10, decodeMicroseconds: 200)))
-        }, stageMicroseconds: [1, 2, 3], totalMicroseconds: 4000)
+    let probabilities = [Float](repeating: 1 / Float(classes), count: classes)
+    func outcome(_ id: Int) -> Result<ImageScores, WorkerFault> {
+        if id % 5 == 4 { return .failure(WorkerFault(code: "truncated", text: "ends early")) }
+        return .success(
+            ImageScores(
+                facts: facts, probabilities: probabilities, unknownness: id % 2 == 0 ? Float(id) / 3 : nil,
+                readMicroseconds: 10, decodeMicroseconds: 200))
+    }
+    return WorkerScores(
+        batch: 9, images: (0..<images).map { WorkerScores.Image(id: UInt64($0), outcome: outcome($0)) },
+        stageMicroseconds: [1, 2, 3], totalMicroseconds: 4000)
 }
 
-private func hello(pid: Int32 = 5, labels: [String] = ["cat", "dog"]) -> WorkerHello {
+private func hello(pid: Int32 = 5, labels: [String] = ["cat", "dog"], tells: Bool = false) -> WorkerHello {
     var hello = WorkerHello(pid: pid)
     hello.model = .init(name: "m", version: "1", sha256: "00ff")
     hello.labels = labels
+    hello.tellsUnknown = tells
     hello.input = .init(height: 32, width: 32)
     hello.stages = [
         .init(
@@ -64,7 +64,7 @@ private let preview = WorkerPreview(
     facts: facts, width: 2, height: 1, seen: [1, 2, 3, 4, 5, 6], seenPNG: [9, 9], thumbnailPNG: [8])
 
 private let messages: [WorkerMessage] = [
-    .hello(hello()), .refused(WorkerFault(code: "golden", text: "differs")),
+    .hello(hello()), .hello(hello(tells: true)), .refused(WorkerFault(code: "golden", text: "differs")),
     .failed(WorkerFault(code: "internal", text: "")), .scores(scores(images: 7, classes: 3)),
     .preview(id: 3, .success(preview)), .preview(id: 3, .failure(WorkerFault(code: "x", text: "y"))),
     .pixels(id: 4, .success(WorkerPixels(facts: facts, width: 1, height: 2, pixels: [1, 2, 3, 4, 5, 6]))),
@@ -156,6 +156,29 @@ private let messages: [WorkerMessage] = [
         #expect(throws: WorkerProtocolError.self) { try decoded(frames(.hello(hello(labels: ["cat", label])))) }
     }
 
+    /// A model from before the outbox had a folder of that name.
+    @Test func aLabelThatOlderVersionsAllowedIsTaken() throws {
+        let message = WorkerMessage.hello(hello(labels: ["cat", "unknown"]))
+        #expect(try decoded(frames(message)) == message)
+    }
+
+    @Test func anUnknownnessThatIsNoneIsRefused() throws {
+        for value: Float in [.nan, .infinity, -1, -0.001] {
+            let row = ImageScores(
+                facts: facts, probabilities: [1], unknownness: value, readMicroseconds: 0, decodeMicroseconds: 0)
+            let message = WorkerMessage.scores(
+                WorkerScores(
+                    batch: 1, images: [.init(id: 1, outcome: .success(row))], stageMicroseconds: [],
+                    totalMicroseconds: 0))
+            #expect(throws: WorkerProtocolError.self) { try decoded(frames(message)) }
+        }
+        var empty = WorkerHello(pid: 5)
+        empty.batch = 1
+        #expect(try decoded(frames(.hello(empty))) == .hello(empty))
+        empty.tellsUnknown = true
+        #expect(throws: WorkerProtocolError.self) { try decoded(frames(.hello(empty))) }
+    }
+
     @Test func faultsAreFitForATerminal() {
         let fault = WorkerFault(
             code: "A-b c\u{1B}9", text: "red \u{1B}[31m\n\u{202E}x" + String(repeating: "y", count: 5000))
@@ -181,13 +204,15 @@ private let messages: [WorkerMessage] = [
         return (WorkerClient(socket: ours, process: process), theirs)
     }
 
-    private func expectRefusal(_ lie: (WorkerClient) -> WorkerMessage, line: Int = #line) throws {
+    private func expectRefusal(
+        tells: Bool = false, _ lie: (WorkerClient) -> WorkerMessage, line: Int = #line
+    ) throws {
         let (client, worker) = try pair()
         defer {
             client.end()
             try? worker.close()
         }
-        try WorkerMessage.hello(hello(pid: client.process.pid)).send(to: worker)
+        try WorkerMessage.hello(hello(pid: client.process.pid, tells: tells)).send(to: worker)
         try client.waitForHello()
         let file = try memoryFile("x")
         defer { try? file.close() }
@@ -197,11 +222,12 @@ private let messages: [WorkerMessage] = [
         #expect(throws: WorkerProtocolError.self, "line \(line)") { try client.receive() }
     }
 
-    private func answer(batch: UInt64 = 1, ids: [UInt64] = [10, 11], classes: Int = 2, stages: Int = 1) -> WorkerMessage
-    {
+    private func answer(
+        batch: UInt64 = 1, ids: [UInt64] = [10, 11], classes: Int = 2, stages: Int = 1, unknownness: Float? = nil
+    ) -> WorkerMessage {
         let row = ImageScores(
-            facts: facts, probabilities: [1] + [Float](repeating: 0, count: classes - 1), readMicroseconds: 0,
-            decodeMicroseconds: 0)
+            facts: facts, probabilities: [1] + [Float](repeating: 0, count: classes - 1), unknownness: unknownness,
+            readMicroseconds: 0, decodeMicroseconds: 0)
         return .scores(
             WorkerScores(
                 batch: batch, images: ids.map { .init(id: $0, outcome: .success(row)) },
@@ -217,6 +243,8 @@ private let messages: [WorkerMessage] = [
         try expectRefusal { _ in answer(ids: [10, 11, 12]) }
         try expectRefusal { _ in answer(classes: 3) }
         try expectRefusal { _ in answer(stages: 2) }
+        try expectRefusal { _ in answer(unknownness: 0.5) }
+        try expectRefusal(tells: true) { _ in answer() }
         try expectRefusal { _ in .preview(id: 10, .success(preview)) }
         let pixels = WorkerPixels(facts: facts, width: 1, height: 1, pixels: [1, 2, 3])
         try expectRefusal { _ in .pixels(id: 20, .success(pixels)) }

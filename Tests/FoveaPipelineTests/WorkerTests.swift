@@ -182,6 +182,102 @@ import Testing
         #expect(refusal(path) == "model")
     }
 
+    /// Sure of the first label; the unknown-ness is `expression` in C of the first value of an image, from -1 to 1.
+    private func compileGauge(_ expression: String) throws {
+        try compilePlugin(
+            "gauge",
+            """
+            #include "fovea_plugin.h"
+            #include <math.h>
+            static float kept[300];
+            static fovea_status create(const fovea_create_args *a, fovea_instance **i, fovea_error *e) {
+                (void)a; (void)e; *i = (fovea_instance *)kept; return FOVEA_OK;
+            }
+            static void destroy(fovea_instance *i) { (void)i; }
+            static fovea_status process(fovea_instance *i, fovea_shape s, const void *in, void *out, fovea_error *e) {
+                (void)i; (void)e;
+                for (int n = 0; n < s.count; n++) {
+                    kept[n] = ((const float *)in)[(long)n * s.height * s.width * 3];
+                    float *row = (float *)out + n * 3;
+                    row[0] = 1; row[1] = row[2] = 0;
+                }
+                return FOVEA_OK;
+            }
+            static fovea_status told(fovea_instance *i, int32_t count, float *output, fovea_error *e) {
+                (void)i; (void)e;
+                for (int n = 0; n < count; n++) { float x = kept[n]; output[n] = \(expression); }
+                return FOVEA_OK;
+            }
+            static const fovea_plugin plugin = {
+                .abi_version = FOVEA_ABI_VERSION, .struct_size = sizeof(fovea_plugin), .kind = FOVEA_CLASSIFIER,
+                .name = "gauge", .version = "1", .description = "test", .create = create, .destroy = destroy,
+                .process = process, .unknownness = told};
+            FOVEA_EXPORT const fovea_plugin *fovea_plugin_entry(const fovea_host *h) { (void)h; return &plugin; }
+            """, in: folder)
+    }
+
+    private func gauge(_ expression: String) throws -> WorkerClient {
+        try compileGauge(expression)
+        let model = try TemporaryFolder()
+        let path = try ColourModel(in: model, goldenScores: [1, 0, 0, 1, 0, 0], classifier: "gauge").path
+        let client = try startWorker(model: path, plugins: [folder.path])
+        try withExtendedLifetime(model) { _ = try client.waitForHello() }
+        return client
+    }
+
+    /// One even image of each brightness.
+    private func unknownness(_ client: WorkerClient, of greys: [UInt8]) throws -> [Result<Float?, WorkerFault>] {
+        let files = try greys.map { grey in
+            try memory(
+                TestPNG(
+                    width: 8, height: 8, colorType: .rgb, samples: [Int](repeating: Int(grey), count: 192)
+                ).bytes)
+        }
+        defer { for file in files { try? file.close() } }
+        return try client.classify(descriptors: files).map { $0.map(\.unknownness) }
+    }
+
+    @Test func unknownnessComesWithTheScores() throws {
+        let client = try gauge("x + 1")
+        defer { client.end() }
+        #expect(client.hello?.tellsUnknown == true)
+        #expect(try unknownness(client, of: [0, 255, 0]).map { try $0.get() } == [0, 2, 0])
+        let silent = try gauge("FOVEA_UNKNOWNNESS_UNTOLD")
+        defer { silent.end() }
+        #expect(silent.hello?.tellsUnknown == false)
+        #expect(try unknownness(silent, of: [0, 255]).map { try $0.get() } == [nil, nil])
+    }
+
+    /// An unknown-ness that is none costs its image, as scores that are none do; one in the golden set costs the model.
+    @Test func anUnknownnessThatIsNoneFailsItsImage() throws {
+        for wrong in ["x == 1 ? NAN : 0.5f", "x == 1 ? -3 : 0.5f", "x == 1 ? FOVEA_UNKNOWNNESS_UNTOLD : 0.5f"] {
+            let client = try gauge(wrong)
+            defer { client.end() }
+            let answers = try unknownness(client, of: [0, 255, 9])
+            #expect(try answers[0].get() == 0.5 && answers[2].get() == 0.5)
+            guard case .failure(let fault) = answers[1] else {
+                Issue.record("\(wrong) was taken")
+                continue
+            }
+            #expect(fault.code == "scores" && fault.text.contains("unknown-ness"), "\(fault)")
+        }
+        // Alone in its batch it looks as if the model could not tell, which it said it can.
+        let client = try gauge("x == 1 ? FOVEA_UNKNOWNNESS_UNTOLD : 0.5f")
+        defer { client.end() }
+        guard case .failure(let fault) = try unknownness(client, of: [255])[0] else {
+            Issue.record("an image without its unknown-ness was taken")
+            return
+        }
+        #expect(fault.text.contains("no unknown-ness"))
+        do {
+            let refused = try gauge("NAN")
+            refused.end()
+            Issue.record("a model whose golden set has no numbers serves")
+        } catch WorkerClientError.fault(let fault) {
+            #expect(fault.code == "scores" && fault.text.contains("not a number"), "\(fault)")
+        }
+    }
+
     @Test func endsWithItsSocket() throws {
         let client = try startWorker(model: ColourModel(in: folder).path)
         try client.waitForHello()

@@ -95,6 +95,43 @@ import Testing
         #expect(try set(fewest: 4).newLabels.isEmpty, "what cannot be read does not count")
     }
 
+    /// From `outbox/unknown/` into the folder of a label, also with its document, as from any other folder.
+    @Test func anUnknownImageIsACorrectionAsAny() throws {
+        let history = try History(
+            state: folder.path, keep: .seconds(86400), log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        history.start()
+        history.note([
+            HistoryEntry(
+                id: "drop1", file: "a.png", state: "unknown", path: "unknown/a.png", label: "cat", confidence: 0.9,
+                unknown: 1.5, model: "tiny@1", sha256: hexadecimal(Digest.sha256([1])), bytes: 1, reason: nil,
+                received: .now(), published: .now(), timings: nil)
+        ])
+        history.stop()
+        // To the label that was the best one all the same.
+        try put("cat/a.png", 1)
+        try put("cat/a.png.json", 1)
+        let set = try set(history: try HistoryReader(state: folder.path))
+        #expect(set.problems.isEmpty && set.corrections.count == 1)
+        #expect(set.corrections[0].label == "cat" && set.corrections[0].earlier?.id == "drop1")
+    }
+
+    /// The outbox's own names are no labels; where a model has such a label, its folder has another name here as there.
+    @Test func theOutboxesOwnFoldersAreNoLabels() throws {
+        try put("unknown/a.png", 1)
+        try put("unknown.label/b.png", 2)
+        try put("unknown.label/c.png", 3)
+        let reserved = try set()
+        #expect(reserved.corrections.isEmpty && reserved.newLabels.isEmpty)
+        let reasons = Dictionary(uniqueKeysWithValues: reserved.problems.map { ($0.path, $0.reason) })
+        #expect(reasons["unknown"]?.contains("its folder is unknown.label") == true, "\(reasons)")
+        #expect(reasons["unknown.label"]?.contains("stands for the label 'unknown'") == true, "\(reasons)")
+        #expect(reasons["unknown.label"]?.contains("rename the folder") == true)
+        let old = try CorrectionSet(
+            CorrectionFolder(root), known: ["cat", "unknown"], fewest: 2, history: nil, decode: decode)
+        #expect(old.corrections.map(\.label) == ["unknown", "unknown"])
+        #expect(old.problems.map(\.path) == ["unknown"])
+    }
+
     @Test func anImageIsTiedToItsEarlierResult() throws {
         let history = try History(
             state: folder.path, keep: .seconds(86400), log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

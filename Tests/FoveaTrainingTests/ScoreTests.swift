@@ -1,4 +1,5 @@
 import Foundation
+import FoveaControl
 import FoveaTraining
 import Testing
 
@@ -21,6 +22,27 @@ import Testing
             // Right; wrong in the superclass.
             outcome(3, fourth), outcome(4, fourth),
         ]
+    }
+
+    /// Where the images would go, by the same decision as the daemon's.
+    @Test func outcomesAreFiled() {
+        func outcome(_ label: Int, _ scores: [Float], _ unknownness: Float?) -> Outcome {
+            scores.withUnsafeBufferPointer { Outcome(label: label, scores: $0, unknownness: unknownness) }
+        }
+        var thresholds = Thresholds()
+        let untold = Filing(outcomes, labels: labels, thresholds: thresholds)
+        #expect(untold.classified == 6 && untold.right == 2 && !untold.tellsUnknown && untold.line == nil)
+        thresholds.confidenceByLabel = ["a": 0.6]
+        let unsure = Filing(outcomes, labels: labels, thresholds: thresholds)
+        #expect(unsure.classified == 2 && unsure.unsure == 4 && unsure.right == 1 && unsure.unknown == 0)
+        let told = [outcome(0, first, 0.5), outcome(3, fourth, 1.5), outcome(3, fourth, 0), outcome(4, fourth, 1)]
+        let filed = Filing(told, labels: labels, thresholds: thresholds)
+        #expect(filed.classified == 2 && filed.unsure == 1 && filed.unknown == 1 && filed.right == 1)
+        #expect(filed.line == "filed       2 under labels (50.00% right), 1 unsure, 1 unknown")
+        let line = told[1].line(image: "x.png", labels: labels, thresholds: thresholds)
+        #expect(line.hasSuffix("],\"unknown\":1.5,\"status\":\"unknown\"}\n"), "\(line)")
+        let plain = outcomes[4].line(image: "x.png", labels: labels, thresholds: thresholds)
+        #expect(plain.hasSuffix("],\"status\":\"classified\"}\n"), "\(plain)")
     }
 
     @Test func figuresOfOutcomes() {

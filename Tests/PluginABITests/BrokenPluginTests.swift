@@ -152,7 +152,7 @@ import Testing
 }
 
 extension String {
-    fileprivate func replacing(_ text: String, with other: String) -> String {
+    func replacing(_ text: String, with other: String) -> String {
         guard let range = firstRange(of: text) else { return self }
         var copy = self
         copy.replaceSubrange(range, with: other)

@@ -37,6 +37,9 @@ extern "C" {
 /** The ABI described by this header. */
 #define FOVEA_ABI_VERSION 1u
 
+/** The unknown-ness of an image where the model cannot tell: see `unknownness`. */
+#define FOVEA_UNKNOWNNESS_UNTOLD (-1.0f)
+
 /** The name of the one symbol that a plugin exports. */
 #define FOVEA_PLUGIN_ENTRY "fovea_plugin_entry"
 
@@ -139,6 +142,14 @@ typedef struct fovea_plugin {
      *  NUL-terminated, and returns its length without the NUL; a return of `capacity` or more means that
      *  nothing was written and how much room is needed. */
     size_t (*describe)(const fovea_instance *instance, char *text, size_t capacity);
+
+    /** For a classifier: how far each image of the last `process` call on this instance is from all that the model
+     *  knows. `output` takes `count` floats, as many as that call had images, in the same order. Each is finite and at
+     *  least 0. 1.0 is the model's own threshold: an image above 1 belongs to no class that the model knows.
+     *  The value for an image must not depend, to the last bit, on the other images of the batch.
+     *  A plugin whose model cannot tell returns FOVEA_OK and writes FOVEA_UNKNOWNNESS_UNTOLD for every image. An
+     *  instance can tell of every image or of none: its worker asks before it serves, and holds it to that. */
+    fovea_status (*unknownness)(fovea_instance *instance, int32_t count, float *output, fovea_error *error);
 } fovea_plugin;
 
 /** The entry symbol. Returns NULL when the plugin cannot work with this host. Cheap: allocates nothing large. */

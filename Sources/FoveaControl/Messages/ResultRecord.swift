@@ -68,6 +68,9 @@ package struct ResultRecord: Codable, Sendable, Equatable {
     package var top: [Candidate]
     /// Absent where the data set has none.
     package var superclass: String?
+    /// How far the image is from all that the model knows: 1 is the model's own threshold, above it the image belongs to
+    /// no class. Absent where the model cannot tell.
+    package var unknown: Float?
     package var status: Status
     package var model: ModelIdentity
     package var chain: ChainDescription
@@ -90,12 +93,15 @@ package struct ResultRecord: Codable, Sendable, Equatable {
         case classified
         /// Below the configured confidence.
         case unsure
+        /// It belongs to no class that the model knows; label and confidence are still those of the best one.
+        case unknown
     }
 
     package init(
         id: String, file: String, sha256: String, bytes: Int, width: Int, height: Int, label: String,
-        confidence: Float, top: [Candidate], superclass: String?, status: Status, model: ModelIdentity,
-        chain: ChainDescription, received: Timestamp, published: Timestamp, timings: [String: Double]
+        confidence: Float, top: [Candidate], superclass: String?, unknown: Float? = nil, status: Status,
+        model: ModelIdentity, chain: ChainDescription, received: Timestamp, published: Timestamp,
+        timings: [String: Double]
     ) {
         self.id = id
         self.file = file
@@ -107,6 +113,7 @@ package struct ResultRecord: Codable, Sendable, Equatable {
         self.confidence = confidence
         self.top = top
         self.superclass = superclass
+        self.unknown = unknown
         self.status = status
         self.model = model
         self.chain = chain
@@ -147,6 +154,10 @@ package struct ResultRecord: Codable, Sendable, Equatable {
         if let superclass {
             writer.raw(",\"superclass\":")
             writer.string(superclass)
+        }
+        if let unknown {
+            writer.raw(",\"unknown\":")
+            writer.number(unknown)
         }
         writer.raw(",\"status\":")
         writer.string(status.rawValue)

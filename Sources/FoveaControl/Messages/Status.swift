@@ -18,6 +18,24 @@ package struct Status: Codable, Sendable, Equatable {
     package var workers: [Worker]
     package var intake: Intake
     package var lastSwap: SwapReceipt?
+    /// What is filed as unknown; nil until a model serves.
+    package var unknown: Unknown?
+    /// What of the configuration has no effect on the model that serves, a clause each.
+    package var warnings: [String]
+
+    /// Images that belong to no class that the model knows.
+    package struct Unknown: Codable, Sendable, Equatable {
+        /// The model can tell which these are.
+        package var tells: Bool
+        /// The unknown-ness above which an image is filed as unknown, in units of the model's own threshold; nil where the
+        /// configuration says never.
+        package var above: Double?
+
+        package init(tells: Bool, above: Double?) {
+            self.tells = tells
+            self.above = above
+        }
+    }
 
     package enum Mode: String, Codable, Sendable {
         case starting, running, paused, draining, stopping
@@ -49,6 +67,7 @@ package struct Status: Codable, Sendable, Equatable {
         package var published: Int
         package var failed: Int
         package var unsure: Int
+        package var unknown: Int
         /// Classified, and kept because the outbox does not take them where they belong; tried again now and then.
         package var held: Int
         /// Left alone in the inbox, by kind: junk, link, fifo, device, …
@@ -62,8 +81,8 @@ package struct Status: Codable, Sendable, Equatable {
 
         package init(
             waiting: Int = 0, settling: Int = 0, spooled: Int = 0, classifying: Int = 0, published: Int = 0,
-            failed: Int = 0, unsure: Int = 0, held: Int = 0, ignored: [String: Int] = [:], oldestSeconds: Double? = nil,
-            etaSeconds: Double? = nil, current: String? = nil
+            failed: Int = 0, unsure: Int = 0, unknown: Int = 0, held: Int = 0, ignored: [String: Int] = [:],
+            oldestSeconds: Double? = nil, etaSeconds: Double? = nil, current: String? = nil
         ) {
             self.waiting = waiting
             self.settling = settling
@@ -72,6 +91,7 @@ package struct Status: Codable, Sendable, Equatable {
             self.published = published
             self.failed = failed
             self.unsure = unsure
+            self.unknown = unknown
             self.held = held
             self.ignored = ignored
             self.oldestSeconds = oldestSeconds
@@ -129,7 +149,7 @@ package struct Status: Codable, Sendable, Equatable {
     package init(
         version: String, pid: Int32, since: Timestamp, uptime: Double, mode: Mode, model: ModelIdentity?,
         chain: [ChainStep], generation: Int, sandbox: String, watch: Watch, queue: Queue, rates: Rates,
-        workers: [Worker], intake: Intake, lastSwap: SwapReceipt?
+        workers: [Worker], intake: Intake, lastSwap: SwapReceipt?, unknown: Unknown? = nil, warnings: [String] = []
     ) {
         self.version = version
         self.pid = pid
@@ -146,5 +166,7 @@ package struct Status: Codable, Sendable, Equatable {
         self.workers = workers
         self.intake = intake
         self.lastSwap = lastSwap
+        self.unknown = unknown
+        self.warnings = warnings
     }
 }

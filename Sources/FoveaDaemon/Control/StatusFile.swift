@@ -16,9 +16,10 @@ package enum StatusFile {
         lines.append(
             "waiting     \(queue.waiting + queue.settling) in the inbox, \(queue.spooled + queue.classifying) taken")
         lines.append("published   \(queue.published) since \(status.since), of these")
-        lines.append("            \(queue.failed) failed, \(queue.unsure) unsure")
+        lines.append("            \(queue.failed) failed, \(queue.unsure) unsure, \(queue.unknown) unknown")
         if queue.held > 0 { lines.append("held        \(queue.held) that the outbox does not take; see fovead's log") }
         if queue.failed > 0 { lines.append("            the reasons stand in failed/*.error.json") }
+        for warning in status.warnings { lines.append("warning     \(warning)") }
         return Array((lines.joined(separator: "\n") + "\n").utf8)
     }
 

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import FoveaControl
+import FoveaModels
 import FoveaSystem
 import SystemPackage
 
@@ -8,7 +9,7 @@ package struct Outcome: Sendable, Equatable {
     package let id: DropID
     /// As it was below the inbox.
     package let file: FilePath
-    /// The folder below the outbox: a label, `unsure` or `failed`.
+    /// The folder below the outbox: see `OutboxFolder`.
     package let folder: String
     /// The JSON document (`fovea.result/1` or `fovea.error/1`), one line.
     package let document: [UInt8]
@@ -21,7 +22,7 @@ package struct Outcome: Sendable, Equatable {
     }
 
     /// What is put behind the image's name for the document's.
-    package var documentSuffix: String { folder == OutboxNames.failed ? ".error.json" : ".json" }
+    package var documentSuffix: String { folder == OutboxFolder.failed ? ".error.json" : ".json" }
 }
 
 /// One line of the journal.

@@ -1,16 +1,10 @@
 import FoveaSystem
 import SystemPackage
 
-/// Names in the outbox: pure functions, the only ones that make them.
+/// Names of files in the outbox: pure functions, the only ones that make them. Folders are `OutboxFolder`'s.
 package enum OutboxNames {
-    /// For images that could not be classified.
-    package static let failed = "failed"
-    /// For images below the confidence threshold.
-    package static let unsure = "unsure"
     /// Files on their way into the outbox; emptied at start.
     package static let staging = ".fovea"
-    /// The state of things, for those who only see the share.
-    package static let statusFile = "STATUS.txt"
 
     /// The longest name of Linux's file systems, in bytes.
     static let longestName = 255

@@ -2,6 +2,7 @@
 
 import FoundationEssentials
 import FoveaControl
+import FoveaModels
 import FoveaPipeline
 import FoveaSystem
 import SystemPackage
@@ -70,7 +71,7 @@ extension Dispatcher {
     func retry(only name: ImageName?) -> QueueAnswer {
         let (count, problems) = putBack { image, record in
             name.map { name in
-                [record.id, image.escaped, "\(OutboxNames.failed)/\(image.escaped)"].contains(where: name.matches)
+                [record.id, image.escaped, "\(OutboxFolder.failed)/\(image.escaped)"].contains(where: name.matches)
             } ?? Self.passing.contains(record.reason)
         }
         return QueueAnswer(verb: .retry, mode: status().mode, images: count, problems: problems)
@@ -88,7 +89,7 @@ extension Dispatcher {
     private func putBack(
         _ isMeant: (_ image: FilePath, _ record: ErrorRecord) -> Bool
     ) -> (count: Int, problems: [String]) {
-        let failed = configuration.outbox.appending(OutboxNames.failed)
+        let failed = configuration.outbox.appending(OutboxFolder.failed)
         var count = 0
         var problems: [String] = []
         func visit(_ relative: FilePath) {
@@ -128,7 +129,7 @@ extension Dispatcher {
         let bytes = document.bytes
         guard bytes.suffix(suffix.count).elementsEqual(suffix) else { return nil }
         let image = FilePath(bytes: bytes.dropLast(suffix.count))
-        let failed = configuration.outbox.appending(OutboxNames.failed)
+        let failed = configuration.outbox.appending(OutboxFolder.failed)
         guard let content = try? Files.read(failed.pushing(document), limit: 1 << 20),
             let record = try? JSONDecoder().decode(ErrorRecord.self, from: Data(content))
         else { return nil }

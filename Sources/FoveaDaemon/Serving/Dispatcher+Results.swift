@@ -2,6 +2,7 @@
 
 import FoveaControl
 import FoveaHistory
+import FoveaModels
 import FoveaPipeline
 import FoveaSystem
 import SystemPackage
@@ -42,10 +43,10 @@ extension Dispatcher {
         for (item, image) in zip(batch.items, scores.images) {
             switch image.outcome {
             case .success(let value):
-                let record = Records.result(
-                    item, value, generation, threshold: configuration.confidence, shares: shares)
+                let (record, verdict) = Records.result(
+                    item, value, generation, thresholds: configuration.thresholds, shares: shares)
                 if case .spool = item.source { generation.health.note(confidence: record.confidence) }
-                decide(item, result: record, generation)
+                decide(item, result: record, verdict)
             case .failure(let fault): decide(item, failure: fault, generation)
             }
         }
@@ -58,17 +59,16 @@ extension Dispatcher {
         meter.count(batch.items.count)
     }
 
-    private func decide(_ item: Item, result record: ResultRecord, _ generation: Generation) {
+    private func decide(_ item: Item, result record: ResultRecord, _ verdict: Verdict) {
         switch item.source {
         case .request(let descriptor, let reply):
             try? descriptor.close()
             reply.set(.success(record))
         case .spool:
             let document = record.json()
-            let folder = record.status == .unsure ? OutboxNames.unsure : record.label
             decided.append(
                 Decision(
-                    outcome: Outcome(id: item.id, file: item.file, folder: folder, document: document),
+                    outcome: Outcome(id: item.id, file: item.file, folder: verdict.folder, document: document),
                     record: .result(record)))
         }
     }
@@ -83,7 +83,7 @@ extension Dispatcher {
             let document = record.json()
             decided.append(
                 Decision(
-                    outcome: Outcome(id: item.id, file: item.file, folder: OutboxNames.failed, document: document),
+                    outcome: Outcome(id: item.id, file: item.file, folder: OutboxFolder.failed, document: document),
                     record: .error(record)))
         }
     }
@@ -128,7 +128,11 @@ extension Dispatcher {
         counts.published += 1
         switch record {
         case .result(let record):
-            if record.status == .unsure { counts.unsure += 1 }
+            switch record.status {
+            case .classified: break
+            case .unsure: counts.unsure += 1
+            case .unknown: counts.unknown += 1
+            }
             return HistoryEntry(record, path: path.escaped)
         case .error(let record):
             counts.failed += 1

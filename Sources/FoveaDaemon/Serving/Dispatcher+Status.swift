@@ -28,7 +28,17 @@ extension Dispatcher {
             intake: .init(
                 taking: reasonForNotTaking == nil, reason: reasonForNotTaking,
                 freeSpace: freeSpace == Int.max ? 0 : freeSpace),
-            lastSwap: lastSwap)
+            lastSwap: lastSwap,
+            unknown: serving?.hello.map { hello in
+                .init(tells: hello.tellsUnknown, above: configuration.thresholds.unknown.limit)
+            }, warnings: serving.map(settingsWithoutEffect) ?? [])
+    }
+
+    /// What of the configuration has no effect on a model.
+    func settingsWithoutEffect(on generation: Generation) -> [String] {
+        guard let hello = generation.hello else { return [] }
+        return configuration.thresholds.withoutEffect(
+            on: "\(generation.identifier)", labels: hello.labels, tellsUnknown: hello.tellsUnknown)
     }
 
     private var statusMode: Status.Mode {
@@ -62,7 +72,7 @@ extension Dispatcher {
         return Status.Queue(
             waiting: inbox.readyCount, settling: inbox.settlingCount, spooled: queue.count + waiting.count,
             classifying: inFlight.count, published: counts.published, failed: counts.failed, unsure: counts.unsure,
-            held: ledger.held.count,
+            unknown: counts.unknown, held: ledger.held.count,
             ignored: ignored.merging(inbox.refusedCount > 0 ? ["refused": inbox.refusedCount] : [:]) { $1 },
             oldestSeconds: oldest.map { Double(monotonicNanoseconds() - $0) / 1e9 },
             etaSeconds: left == 0 ? 0 : rate > 0 ? Double(left) / rate : nil, current: inFlight.first?.file.escaped)

@@ -139,6 +139,7 @@ extension Dispatcher {
             log.error("\(generation.identifier) serves, but that is not on record: \(error)")
         }
         swap.lock?.release()
+        for warning in settingsWithoutEffect(on: generation) { log.warning("\(warning)") }
         for worker in generation.workers { worker.wakeFromIdle() }
         generation.phase = .serving
         serving = generation

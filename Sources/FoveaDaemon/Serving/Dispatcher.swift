@@ -127,6 +127,7 @@ final class Dispatcher {
         var published = 0
         var failed = 0
         var unsure = 0
+        var unknown = 0
     }
 
     /// An outcome with what is told of it once it is published.
@@ -258,7 +259,7 @@ final class Dispatcher {
         guard now >= statusFileDue || text.dropFirst(80) != statusText.dropFirst(80)[...] else { return }
         statusFileDue = now + 60_000_000_000
         statusText = text
-        let path = configuration.outbox.appending(OutboxNames.statusFile)
+        let path = configuration.outbox.appending(OutboxFolder.statusFile)
         do throws(SystemError) {
             try Files.replaceUnsynced(path, with: text)
         } catch {

@@ -25,6 +25,7 @@ final class Generation {
     private(set) var hello: WorkerHello?
     private(set) var identity: ModelIdentity?
     private(set) var chain = ChainDescription([])
+    private(set) var classes = ResultRecord.Classes(labels: [], superclassOf: nil, superclasses: nil)
     /// Workers in a row that ended before they served.
     var failedStarts = 0
     /// Monotonic nanoseconds before which no worker is started again.
@@ -51,7 +52,7 @@ final class Generation {
         guard model.name == identifier.name, model.version == identifier.version else {
             return "the folder of \(identifier) holds \(model.name)@\(model.version)"
         }
-        if let hello, hello.model != new.model || hello.labels != new.labels {
+        if let hello, hello.model != new.model || hello.labels != new.labels || hello.tellsUnknown != new.tellsUnknown {
             return "the files of \(identifier) changed while its workers started"
         }
         timings.load = max(timings.load, new.timings.load)
@@ -60,6 +61,8 @@ final class Generation {
         if hello == nil {
             hello = new
             identity = ModelIdentity(name: model.name, version: model.version, sha256: model.sha256)
+            classes = ResultRecord.Classes(
+                labels: new.labels, superclassOf: new.superclassOf, superclasses: new.superclasses)
             chain = ChainDescription(
                 new.stages.map { ChainStep(plugin: $0.plugin, version: $0.version, parameters: $0.parameters) })
         }
@@ -68,10 +71,4 @@ final class Generation {
 
     var imagesInFlight: Int { workers.reduce(0) { $0 + $1.imagesInFlight } }
     var servingWorkers: Int { workers.count { $0.state == .serving } }
-
-    /// The superclass of a label, by its index.
-    func superclass(of label: Int) -> String? {
-        guard let hello, let of = hello.superclassOf, let names = hello.superclasses else { return nil }
-        return names[of[label]]
-    }
 }

@@ -4,9 +4,7 @@ import Glibc
 /// Adam (Kingma & Ba 2015) with decoupled weight decay (Loshchilov & Hutter 2019) over a network's parameter arena,
 /// with clipping by the global norm.
 package final class Adam: Optimizer {
-    let beta1 = 0.9
-    let beta2 = 0.999
-    let epsilon = 1e-8
+    private static let (beta1, beta2, epsilon) = (0.9, 0.999, 1e-8)
     /// Decay applies to filters and matrices only.
     let weightDecay: Double
     /// Gradients with a larger norm are scaled down to it; nil: never.
@@ -49,23 +47,42 @@ package final class Adam: Optimizer {
     /// One step with the gradients in the network's arena.
     package func apply(learningRate: Double) {
         steps += 1
-        var settings = ck_adam_settings(
-            step: 0,
-            root: Float(1 / (1 - pow(beta2, Double(steps))).squareRoot()), epsilon: Float(epsilon),
-            beta1: Float(beta1), beta2: Float(beta2), decay: 0, scale: Float(gradientNorm.scale(limit: clip)))
-        let (values, gradients, mean, variance) = (network.values, network.gradients!, mean, variance)
+        let scale = gradientNorm.scale(limit: clip)
         for run in runs {
-            let rate = learningRate * run.factor
-            settings.step = Float(rate / (1 - pow(beta1, Double(steps))))
-            settings.decay = run.decays ? Float(rate * weightDecay) : 0
-            let fixed = settings
-            network.pool.split(run.range.count, grain: 4096) { _, part in
-                let first = run.range.lowerBound + part.lowerBound
-                withUnsafePointer(to: fixed) {
-                    ck_adam(values + first, gradients + first, mean + first, variance + first, part.count, $0)
-                }
-            }
+            network.adamStep(
+                run.range, mean: mean, variance: variance,
+                Self.settings(
+                    step: steps, learningRate: learningRate * run.factor, decay: run.decays ? weightDecay : 0,
+                    scale: scale))
         }
         network.parametersChanged()
+    }
+
+    /// What the kernel needs for a step.
+    ///
+    /// - Parameters:
+    ///   - step: counts from 1; the exponent of the bias corrections.
+    ///   - decay: decoupled.
+    ///   - scale: factor of the gradients.
+    static func settings(
+        step: Int, learningRate: Double, decay: Double, scale: Double = 1
+    ) -> ck_adam_settings {
+        ck_adam_settings(
+            step: Float(learningRate / (1 - pow(beta1, Double(step)))),
+            root: Float(1 / (1 - pow(beta2, Double(step))).squareRoot()), epsilon: Float(epsilon),
+            beta1: Float(beta1), beta2: Float(beta2), decay: Float(learningRate * decay), scale: Float(scale))
+    }
+}
+
+extension Network {
+    /// Adam's step of a run of parameters; `mean` and `variance` are as long as the parameter arena.
+    func adamStep(_ range: Range<Int>, mean: Floats, variance: Floats, _ settings: ck_adam_settings) {
+        let (values, gradients) = (values, gradients!)
+        pool.split(range.count, grain: 4096) { _, part in
+            let first = range.lowerBound + part.lowerBound
+            withUnsafePointer(to: settings) {
+                ck_adam(values + first, gradients + first, mean + first, variance + first, part.count, $0)
+            }
+        }
     }
 }

@@ -1,7 +1,8 @@
 import CKernels
 import Glibc
 
-/// Muon (Jordan 2024, kellerjordan.github.io/posts/muon) for the filters of convolutions, Nesterov's momentum for the rest.
+/// Muon (Jordan 2024, kellerjordan.github.io/posts/muon) for the filters of convolutions; Nesterov's momentum or Adam for the
+/// rest.
 ///
 /// A filter tensor is a matrix of patch × outputs. Its momentum is replaced by the nearest matrix with singular values near
 /// 1 (some steps of a quintic Newton–Schulz iteration), so that all directions move alike; the filters keep the norm
@@ -11,15 +12,25 @@ package final class Muon: Optimizer {
     private static let iterations = 3
     private static let coefficients: (a: Float, b: Float, c: Float) = (3.4445, -4.7750, 2.0315)
 
+    /// What moves the parameters that are not filters.
+    package enum Rest: Sendable, Equatable {
+        /// Weight decay applies to matrices and is added to the gradient.
+        case nesterov(learningRate: Double, momentum: Double, weightDecay: Double)
+        /// For networks most of whose parameters are in matrices: each parameter's step has the same size, however large the matrix
+        /// is. Weight decay applies to matrices and is decoupled.
+        case adam(learningRate: Double, weightDecay: Double)
+
+        /// Floats that a network's parameter needs from step to step.
+        var floatsPerParameter: Int { if case .adam = self { 2 } else { 1 } }
+    }
+
     let learningRate: Double
     let momentum: Double
-    let restLearningRate: Double
-    let restMomentum: Double
-    /// Of the fully connected layers, coupled: added to the gradient.
-    let weightDecay: Double
+    let rest: Rest
     package var steps = 0
+    /// Momentum, or the mean of Adam; behind them the variance of Adam.
     package var memory: UnsafeMutableBufferPointer<Float> {
-        UnsafeMutableBufferPointer(start: buffer, count: network.parameterFloats)
+        UnsafeMutableBufferPointer(start: buffer, count: rest.floatsPerParameter * network.parameterFloats)
     }
 
     private let network: Network
@@ -29,7 +40,7 @@ package final class Muon: Optimizer {
     private let work: (x: Floats, y: Floats, gram: Floats, square: Floats)
     private var norm: Norm
     private let filters: [Part]
-    private let rest: [Part]
+    private let others: [Part]
 
     /// A tensor's place in the parameter arena.
     private struct Part {
@@ -43,13 +54,11 @@ package final class Muon: Optimizer {
     }
 
     package init(
-        _ network: Network, learningRate: Double, momentum: Double, restLearningRate: Double, restMomentum: Double,
-        weightDecay: Double = 0, rateFactor: RateFactor = { _ in 1 }
+        _ network: Network, learningRate: Double, momentum: Double, rest: Rest, rateFactor: RateFactor = { _ in 1 }
     ) {
         self.network = network
-        (self.learningRate, self.momentum) = (learningRate, momentum)
-        (self.restLearningRate, self.restMomentum, self.weightDecay) = (restLearningRate, restMomentum, weightDecay)
-        var (filters, rest): ([Part], [Part]) = ([], [])
+        (self.learningRate, self.momentum, self.rest) = (learningRate, momentum, rest)
+        var (filters, others): ([Part], [Part]) = ([], [])
         for (tensor, range) in network.parameters {
             if tensor.shape.count == 4 {
                 let columns = tensor.shape[3]
@@ -57,14 +66,14 @@ package final class Muon: Optimizer {
                     Part(
                         range: range, rows: range.count / columns, columns: columns, factor: rateFactor(tensor.name)))
             } else {
-                rest.append(Part(range: range, decays: tensor.shape.count == 2, factor: rateFactor(tensor.name)))
+                others.append(Part(range: range, decays: tensor.shape.count == 2, factor: rateFactor(tensor.name)))
             }
         }
-        (self.filters, self.rest) = (filters, rest)
+        (self.filters, self.others) = (filters, others)
         let largest = filters.map(\.range.count).max() ?? 0
         let side = filters.map { min($0.rows, $0.columns) }.max() ?? 0
         norm = Norm(most: largest)
-        let place = arena.reserve(network.parameterFloats)
+        let place = arena.reserve(rest.floatsPerParameter * network.parameterFloats)
         let (x, y) = (arena.reserve(largest), arena.reserve(largest))
         let (gram, square) = (arena.reserve(side * side), arena.reserve(side * side))
         arena.allocate()
@@ -74,10 +83,21 @@ package final class Muon: Optimizer {
 
     package func apply(factor: Double) {
         steps += 1
-        for part in rest {
-            network.descend(
-                part.range, buffer: buffer, rate: restLearningRate * factor * part.factor, momentum: restMomentum,
-                decay: part.decays ? weightDecay : 0)
+        switch rest {
+        case .nesterov(let rate, let momentum, let decay):
+            for part in others {
+                network.descend(
+                    part.range, buffer: buffer, rate: rate * factor * part.factor, momentum: momentum,
+                    decay: part.decays ? decay : 0)
+            }
+        case .adam(let rate, let decay):
+            let variance = buffer + network.parameterFloats
+            for part in others {
+                network.adamStep(
+                    part.range, mean: buffer, variance: variance,
+                    Adam.settings(
+                        step: steps, learningRate: rate * factor * part.factor, decay: part.decays ? decay : 0))
+            }
         }
         // What has no rate keeps its norm as well.
         for part in filters where part.factor > 0 { turn(part, rate: learningRate * factor * part.factor) }

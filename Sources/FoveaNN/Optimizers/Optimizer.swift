@@ -29,8 +29,13 @@ extension TrainingSettings {
                 rateFactor: rateFactor)
         case .muon:
             return Muon(
-                network, learningRate: muonLearningRate, momentum: muonMomentum, restLearningRate: learningRate,
-                restMomentum: momentum, weightDecay: weightDecay, rateFactor: rateFactor)
+                network, learningRate: muonLearningRate, momentum: muonMomentum,
+                rest: .nesterov(learningRate: learningRate, momentum: momentum, weightDecay: weightDecay),
+                rateFactor: rateFactor)
+        case .muonAdam:
+            return Muon(
+                network, learningRate: muonLearningRate, momentum: muonMomentum,
+                rest: .adam(learningRate: learningRate, weightDecay: weightDecay), rateFactor: rateFactor)
         }
     }
 }

@@ -17,6 +17,7 @@ extension Trainer {
             case .sgd: (parameters, 0)
             // Its products need two copies of the largest filters and two squares of their smaller side.
             case .muon: (parameters, 4 * parameters)
+            case .muonAdam: (2 * parameters, 4 * parameters)
             }
         let averages = settings.averaging == .none ? 0 : parameters
         let kept = parameters

@@ -37,7 +37,16 @@ package struct TrainingSettings: Codable, Sendable, Equatable {
         package init(side: Int, until: Double) { (self.side, self.until) = (side, until) }
     }
 
-    package enum OptimizerKind: String, Codable, Sendable, CaseIterable { case adam, sgd, muon }
+    package enum OptimizerKind: String, Codable, Sendable, CaseIterable {
+        case adam, sgd
+        /// Muon for the filters of convolutions, Nesterov's momentum for the rest.
+        case muon
+        /// Muon for the filters of convolutions, Adam for the rest.
+        case muonAdam = "muon-adam"
+
+        /// Whether Muon moves the filters.
+        package var usesMuon: Bool { self == .muon || self == .muonAdam }
+    }
 
     /// Mirroring left to right: never, by a throw of the dice, or every other time that an image comes.
     package enum Flip: String, Codable, Sendable { case none, random, alternating }

@@ -39,6 +39,11 @@ package final class Chain {
     private let floats: AlignedBuffer<Float>
     /// maxCount × classes: where `run` leaves its scores.
     package let scores: AlignedBuffer<Float>
+    /// The unknown-ness of each image of the last `run`, beside `scores`: 1 is the model's own threshold. nil where the
+    /// model cannot tell. Judged as little as scores are.
+    package private(set) var unknownness: [Float]?
+    /// maxCount: where the classifier writes it.
+    private let told: AlignedBuffer<Float>
 
     /// Loads and creates all stages.
     ///
@@ -79,6 +84,7 @@ package final class Chain {
         other = AlignedBuffer(count: maxCount * shape.count)
         floats = AlignedBuffer(count: maxCount * shape.count)
         scores = AlignedBuffer(count: maxCount * classes)
+        told = AlignedBuffer(count: maxCount)
     }
 
     /// filter*, normalizer, classifier.
@@ -104,8 +110,8 @@ package final class Chain {
         if classifier != nil { try run(count: maxCount) }
     }
 
-    /// Takes the first `count` images of `input`, leaves their rows in `scores`, and returns the microseconds of
-    /// each stage. Scores are not judged here.
+    /// Takes the first `count` images of `input`, leaves their rows in `scores` and what the classifier says of them
+    /// in `unknownness`, and returns the microseconds of each stage. Scores are not judged here.
     @discardableResult
     package func run(count: Int) throws(PluginError) -> [Int] {
         precondition(count >= 1 && count <= maxCount)
@@ -128,8 +134,20 @@ package final class Chain {
         try normalizer.process(count: count, input: source.base, output: floats.base)
         lap()
         try classifier.process(count: count, input: floats.base, output: scores.base)
+        unknownness = try Self.unknownness(classifier, count: count, buffer: told)
         lap()
         return times
+    }
+
+    /// What the classifier says of the images that it has just scored; nil where it says that it cannot tell.
+    private static func unknownness(
+        _ classifier: PluginInstance, count: Int, buffer: AlignedBuffer<Float>
+    ) throws(PluginError) -> [Float]? {
+        // What is not written is no number.
+        buffer.fill(.nan)
+        guard try classifier.unknownness(count: count, output: buffer.pointer) else { return nil }
+        let values = UnsafeBufferPointer(start: buffer.pointer, count: count)
+        return PluginInstance.isUntold(values) ? nil : Array(values)
     }
 
     /// Scores of RGB8 images (count × height × width × 3), in batches of `maxCount`: count × classes.

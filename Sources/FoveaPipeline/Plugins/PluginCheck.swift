@@ -18,7 +18,7 @@ package struct PluginFinding: Codable, Sendable, Equatable {
         case skipped
     }
 
-    /// `load`, `symbols`, `create`, `parameters`, `sizes`, `position`, `memory`, `describe`, `threads`.
+    /// `load`, `symbols`, `create`, `parameters`, `sizes`, `position`, `unknown`, `memory`, `describe`, `threads`.
     package let check: String
     package let outcome: Outcome
     package let text: String
@@ -40,6 +40,8 @@ package struct PluginSummary: Codable, Sendable, Equatable {
     package let kind: PluginKind
     package let description: String
     package let abi: Int
+    /// The optional members of its table, by their names in C: `warm_up`, `describe`, `unknownness`.
+    package let members: [String]
     package let file: String
 
     package init(_ library: PluginLibrary) {
@@ -48,6 +50,7 @@ package struct PluginSummary: Codable, Sendable, Equatable {
         kind = library.kind
         description = library.description
         abi = Int(library.table.abi_version)
+        members = library.optionalMembers
         file = library.path.escaped
     }
 }

@@ -81,6 +81,26 @@ package final class PluginInstance {
         guard status == FOVEA_OK else { throw PluginError(status: status, stage: library.name, text: text) }
     }
 
+    /// Calls `unknownness` where a classifier has one, for the images of the last `process` call.
+    ///
+    /// - Parameters:
+    ///   - count: of those images.
+    ///   - output: room for as many floats. What they are is not judged here: see `unknownnessFault`.
+    /// - Returns: false where there is nothing to call; `output` is left alone then.
+    package func unknownness(count: Int, output: UnsafeMutablePointer<Float>) throws(PluginError) -> Bool {
+        precondition(count >= 1 && count <= maxCount)
+        guard library.kind == .classifier, let unknownness = library.table.unknownness else { return false }
+        let (status, text) = withErrorText { unknownness(instance, Int32(count), output, $0) }
+        guard status == FOVEA_OK else { throw PluginError(status: status, stage: library.name, text: text) }
+        return true
+    }
+
+    /// Whether the values of a batch say that the model cannot tell. Some that say so beside others that do not are wrong
+    /// values: see `unknownnessFault`.
+    package static func isUntold(_ values: some Sequence<Float>) -> Bool {
+        values.allSatisfy { $0 == FOVEA_UNKNOWNNESS_UNTOLD }
+    }
+
     /// What the instance says of itself, as JSON text; nil where it says nothing or too much.
     package func describe() -> String? {
         guard let describe = library.table.describe else { return nil }

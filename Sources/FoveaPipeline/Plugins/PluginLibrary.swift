@@ -67,9 +67,11 @@ package struct PluginLibrary: @unchecked Sendable {
             throw PluginError(
                 .malformed, file: path, "its table says it has \(size) bytes, ABI \(version) needs at least \(needed)")
         }
+        // All optional members are pointers: of one that the size cuts in two nothing is taken.
+        let whole = size / MemoryLayout<UnsafeRawPointer>.size * MemoryLayout<UnsafeRawPointer>.size
         var table = fovea_plugin()
         withUnsafeMutableBytes(of: &table) {
-            $0.copyMemory(from: UnsafeRawBufferPointer(start: raw, count: min(size, $0.count)))
+            $0.copyMemory(from: UnsafeRawBufferPointer(start: raw, count: min(whole, $0.count)))
         }
         for (name, isNull) in [
             ("create", table.create == nil), ("destroy", table.destroy == nil), ("process", table.process == nil),
@@ -93,6 +95,14 @@ package struct PluginLibrary: @unchecked Sendable {
                 .malformed, file: path,
                 "'\(name)' is not a plugin's name (lower-case letters, digits, hyphens), or it has no version")
         }
+    }
+
+    /// The optional members that the table has, by their names in C.
+    package var optionalMembers: [String] {
+        [
+            ("warm_up", table.warm_up == nil), ("describe", table.describe == nil),
+            ("unknownness", table.unknownness == nil),
+        ].compactMap { $0.1 ? nil : $0.0 }
     }
 
     static func isName(_ name: String) -> Bool {

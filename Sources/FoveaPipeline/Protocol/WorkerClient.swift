@@ -162,8 +162,12 @@ package final class WorkerClient {
                 throw WorkerProtocolError("times of \(scores.stageMicroseconds.count) stages")
             }
             for image in scores.images {
-                if case .success(let value) = image.outcome, value.probabilities.count != hello.labels.count {
+                guard case .success(let value) = image.outcome else { continue }
+                if value.probabilities.count != hello.labels.count {
                     throw WorkerProtocolError("\(value.probabilities.count) scores for \(hello.labels.count) labels")
+                }
+                if let fault = unknownnessFault(value.unknownness, tells: hello.tellsUnknown) {
+                    throw WorkerProtocolError("the worker gave \(fault)")
                 }
             }
         case .preview(let id, _):

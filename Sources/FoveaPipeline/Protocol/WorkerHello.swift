@@ -114,6 +114,8 @@ package struct WorkerHello: Codable, Sendable, Equatable {
     package var stages: [Stage] = []
     /// The chain in a line: `sharpen(amount=1) 1.0.0 → normalize(mode=signed) 1.0.0 → classifier-net 1.0.0`.
     package var chain = ""
+    /// The model can tell which images belong to none of its classes: each of its scores comes with an unknown-ness.
+    package var tellsUnknown = false
     /// Such as `avx512`, as the classifier states it; empty where it states none.
     package var instructionSet = ""
     /// Such as `landlock 7, seccomp, rlimits`; `none` where nothing holds the worker.
@@ -138,6 +140,9 @@ package struct WorkerHello: Codable, Sendable, Equatable {
             } catch {
                 throw WorkerProtocolError("hello: labels: \(printable(error.description, atMost: 300))")
             }
+        }
+        guard model != nil || !tellsUnknown else {
+            throw WorkerProtocolError("hello: without a model there is no unknown-ness")
         }
         guard (model == nil) == labels.isEmpty, (model == nil) == stages.isEmpty, (model == nil) == (input == nil),
             stages.count <= Chain.mostStages

@@ -36,13 +36,20 @@ package struct ImageScores: Sendable, Equatable {
     package var facts: ImageFacts
     /// One per label, from 0 to 1, their sum 1.
     package var probabilities: [Float]
+    /// How far the image is from all that the model knows: 1 is the model's own threshold, above it the image belongs to
+    /// no class. nil where the model cannot tell.
+    package var unknownness: Float?
     /// Microseconds for reading and hashing the file, and for decoding and resizing it.
     package var readMicroseconds: Int
     package var decodeMicroseconds: Int
 
-    package init(facts: ImageFacts, probabilities: [Float], readMicroseconds: Int, decodeMicroseconds: Int) {
+    package init(
+        facts: ImageFacts, probabilities: [Float], unknownness: Float? = nil, readMicroseconds: Int,
+        decodeMicroseconds: Int
+    ) {
         self.facts = facts
         self.probabilities = probabilities
+        self.unknownness = unknownness
         self.readMicroseconds = readMicroseconds
         self.decodeMicroseconds = decodeMicroseconds
     }
@@ -270,6 +277,7 @@ extension ByteWriter {
                 writer.putCount(value.readMicroseconds)
                 writer.putCount(value.decodeMicroseconds)
                 writer.put(value.probabilities)
+                writer.put(value.unknownness.map { [$0] } ?? [])
             }
         }
     }
@@ -326,13 +334,17 @@ extension ByteReader {
             guard scoresFault(probabilities) == nil else {
                 throw WorkerProtocolError("scores that are no probabilities")
             }
+            let unknownness = try takeFloats("the number of unknown-ness values", limit: 1).first
+            if let unknownness, unknownnessFault(unknownness) != nil {
+                throw WorkerProtocolError("an unknown-ness that is none")
+            }
             images.append(
                 WorkerScores.Image(
                     id: id,
                     outcome: .success(
                         ImageScores(
-                            facts: facts, probabilities: probabilities, readMicroseconds: read,
-                            decodeMicroseconds: decode))))
+                            facts: facts, probabilities: probabilities, unknownness: unknownness,
+                            readMicroseconds: read, decodeMicroseconds: decode))))
         }
         return WorkerScores(batch: batch, images: images, stageMicroseconds: stageTimes, totalMicroseconds: total)
     }
@@ -347,4 +359,18 @@ package func scoresFault(_ row: some Collection<Float>) -> String? {
         sum += score
     }
     return abs(sum - 1) <= 1e-3 ? nil : "the scores of an image add up to \(sum) instead of 1"
+}
+
+/// Why a value is no unknown-ness, as the object of "gave"; nil when it is one: finite and at least 0.
+package func unknownnessFault(_ value: Float) -> String? {
+    if !value.isFinite { return "an unknown-ness that is not a number" }
+    return value >= 0 ? nil : "an unknown-ness of \(value), below 0"
+}
+
+/// The same of an image, nil where there is no value, beside what the model said at its start.
+package func unknownnessFault(_ value: Float?, tells: Bool) -> String? {
+    switch value {
+    case let value?: tells ? unknownnessFault(value) : "an unknown-ness, though the model said that it cannot tell one"
+    case nil: tells ? "no unknown-ness, though the model said that it can tell one" : nil
+    }
 }

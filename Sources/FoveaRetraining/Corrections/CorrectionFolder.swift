@@ -5,8 +5,9 @@ import SystemPackage
 
 /// A file below `corrections/<label>/`.
 package struct CorrectionFile: Sendable, Equatable {
+    /// What its folder stands for: see `OutboxFolder`.
     package let label: String
-    /// Below the folder of corrections, so that it begins with the label.
+    /// Below the folder of corrections, so that it begins with the label's folder.
     package let path: FilePath
     /// Of the content, in hexadecimal digits.
     package let sha256: String
@@ -49,8 +50,18 @@ package struct CorrectionFolder: Sendable {
                     if !Self.isDocument(name) { refuse(path, "is not inside the folder of a label") }
                     continue
                 }
-                guard let label = String(validating: name.bytes, as: UTF8.self) else {
+                guard let text = String(validating: name.bytes, as: UTF8.self) else {
                     refuse(path, "a label must be UTF-8")
+                    continue
+                }
+                guard let label = OutboxFolder.label(of: text) else {
+                    let hint =
+                        Labels.problem(text) == nil
+                        ? "; where the model has a label '\(text)', its folder is \(OutboxFolder.of(label: text))" : ""
+                    refuse(
+                        path,
+                        "is reserved for the outbox's own use and no label: put its images into the folders of their "
+                            + "labels\(hint)")
                     continue
                 }
                 if let problem = Labels.problem(label) {

@@ -1,5 +1,6 @@
 import FoveaData
 import FoveaHistory
+import FoveaModels
 import FoveaSystem
 import SystemPackage
 
@@ -70,12 +71,19 @@ package struct CorrectionSet: Sendable {
 
         for (label, members) in Dictionary(grouping: images, by: \.label).sorted(by: { $0.key < $1.key })
         where !known.contains(label) {
-            if members.count >= fewest {
+            if let problem = Labels.problem(label, isNew: true) {
+                problems.append(
+                    CorrectionProblem(
+                        path: FilePath(OutboxFolder.of(label: label)).escaped,
+                        reason:
+                            "stands for the label '\(label)', which no model or data set here has and which \(problem)")
+                )
+            } else if members.count >= fewest {
                 newLabels.append(label)
             } else {
                 problems.append(
                     CorrectionProblem(
-                        path: FilePath(label).escaped,
+                        path: FilePath(OutboxFolder.of(label: label)).escaped,
                         reason: "a new label with \(members.count) \(members.count == 1 ? "image" : "images"), and "
                             + "retrain.fewest is \(fewest): add more, or move them to a label that is known"))
             }

@@ -15,8 +15,8 @@ package final class LabelledComparison: ComparedImages {
     private let threads: Int
     private let console: Console
     private let configuration: Configuration
-    /// By name, RGB8 at the first model's size.
-    private var pictures: [String: RGBImage] = [:]
+    /// The first model's, for thumbnails.
+    private var shown: (data: EvaluationData, target: ImageTarget)?
 
     package init(_ data: String, split: String?, threads: Int, console: Console, _ configuration: Configuration) throws
     {
@@ -29,57 +29,44 @@ package final class LabelledComparison: ComparedImages {
     package func answers(
         of old: ComparedModel, and new: ComparedModel
     ) throws -> ([ModelComparison.Difference], [CorrectionProblem]) {
-        let images = try load(for: old)
-        let others =
-            old.configuration.input == new.configuration.input ? images : try load(for: new)
-        let first = try answers(of: old, to: images.pixels)
-        let second = try answers(of: new, to: others.pixels)
-        for (index, name) in images.names.enumerated() { pictures[name] = images.pixels.image(index) }
+        let part = try load(for: old)
+        // Images that can be made anew are read once.
+        let other = part.hasPictures || old.configuration.input == new.configuration.input ? part : try load(for: new)
+        let (data, others) = (
+            try part.data(for: old.configuration, labelled: false), try other.data(for: new.configuration, labelled: false)
+        )
+        let (first, second) = (try answers(of: old, to: data), try answers(of: new, to: others))
+        shown = (data, old.configuration.input.target)
+        let truths = part.truths
         return (
-            images.names.indices.map {
-                .init(image: images.names[$0], truth: images.truths[$0], old: first[$0], new: second[$0])
-            }, images.refused.map { CorrectionProblem(path: $0.path, reason: $0.reason) }
+            data.names.indices.map {
+                .init(image: data.names[$0], truth: truths[$0], old: first[$0], new: second[$0])
+            }, part.refused.map { CorrectionProblem(path: $0.path, reason: $0.reason) }
         )
     }
 
-    private func load(for model: ComparedModel) throws -> (
-        pixels: LabelledImages, truths: [String], names: [String], refused: [RefusedFile]
-    ) {
-        let (height, width) = (model.configuration.input.height, model.configuration.input.width)
-        let split = split ?? "test"
-        if case .imageFolder(let path) = source {
-            let inner = try FolderOfClasses.part(split, of: path, labels: model.configuration.labels)
-            if inner == nil, self.split != nil {
-                console.note("\(path.escaped) is not divided: all its images are compared")
-            }
-            let folder = try FolderOfClasses(inner ?? path, as: model.configuration.input.target)
-            return (
-                LabelledImages(
-                    height: height, width: width, pixels: folder.pixels,
-                    labels: [UInt16](repeating: 0, count: folder.labels.count)), folder.labels, folder.names,
-                folder.refused
-            )
-        }
-        let set = try source.load(ImportOptions(size: height)).dataset
-        guard set.info.height == height, set.info.width == width else {
-            throw Failure.data(
-                "the data have images of \(set.info.width)×\(set.info.height), \(model.name) takes \(width)×\(height)")
-        }
-        let images = try set.images(split)
-        return (
-            images, images.labels.map { set.info.labels[Int($0)] }, EvaluationData.names(count: images.count), []
-        )
+    private func load(for model: ComparedModel) throws -> LabelledPart {
+        let part = try LabelledPart(
+            source, split: split ?? "test", target: model.configuration.input.target,
+            limits: ImageLimits(configuration.limits))
+        if part.part == "all", split != nil { console.note("the data are not divided: all images are compared") }
+        return part
     }
 
-    private func answers(of model: ComparedModel, to images: LabelledImages) throws -> [Prediction] {
+    private func answers(of model: ComparedModel, to data: EvaluationData) throws -> [Prediction] {
         let evaluator = Evaluator(
             configuration: configuration.served(model.configuration), folder: model.folder,
             search: configuration.pluginSearch,
             threads: threads, batch: 64, console: console)
-        return try evaluator.answers(to: images, title: model.name)
+        return try evaluator.answers(to: data, title: model.name)
     }
 
     package func thumbnail(of image: String, _ model: ComparedModel) -> [UInt8]? {
-        pictures[image].map { PNGEncoder.encode($0.pixels, width: $0.width, height: $0.height) }
+        guard let shown, let index = shown.data.names.firstIndex(of: image) else { return nil }
+        var pixels = [UInt8](repeating: 0, count: shown.target.bytes)
+        let filled: Void? = pixels.withUnsafeMutableBufferPointer {
+            try? shown.data.fill(index..<index + 1, size: shown.target.bytes, into: $0.baseAddress!)
+        }
+        return filled.map { PNGEncoder.encode(pixels, width: shown.target.width, height: shown.target.height) }
     }
 }

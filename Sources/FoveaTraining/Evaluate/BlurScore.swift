@@ -29,7 +29,7 @@ package struct BlurScore: Encodable, Sendable {
     package init(_ data: EvaluationData, model: ModelConfiguration, evaluator: Evaluator) throws {
         for corruption in Corruption.allCases {
             top1[corruption.rawValue] = try Corruption.severities.map { severity in
-                let blurred = data.blurred(
+                let blurred = try data.blurred(
                     corruption, severity: severity, height: model.input.height, width: model.input.width)
                 let outcomes = try evaluator.run(blurred, title: "\(corruption) \(severity)").outcomes
                 return Score(outcomes, labels: model.labels, superclassOf: nil).top1
@@ -63,11 +63,10 @@ package struct BlurScore: Encodable, Sendable {
 
 extension EvaluationData {
     /// The same images, blurred.
-    fileprivate func blurred(_ corruption: Corruption, severity: Int, height: Int, width: Int) -> EvaluationData {
-        var result = self
+    fileprivate func blurred(_ corruption: Corruption, severity: Int, height: Int, width: Int) throws -> EvaluationData {
         let size = height * width * 3
-        let count = labels.count
-        result.pixels.withUnsafeMutableBufferPointer { pixels in
+        let count = count
+        return try mapped(size: size) { pixels in
             nonisolated(unsafe) let pixels = pixels
             let parts = 64
             DispatchQueue.concurrentPerform(iterations: parts) { part in
@@ -79,6 +78,5 @@ extension EvaluationData {
                 }
             }
         }
-        return result
     }
 }

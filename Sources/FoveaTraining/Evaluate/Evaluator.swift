@@ -66,42 +66,46 @@ package final class Evaluator {
         let results = Mutex<(outcomes: [(Int, [Outcome])], failure: (any Error)?)>(([], nil))
         let begin = ContinuousClock.now
         let console = console
-        data.pixels.withUnsafeBufferPointer { pixels in
-            nonisolated(unsafe) let pixels = pixels
-            DispatchQueue.concurrentPerform(iterations: workers.count) { index in
-                let chain = workers[index].chain
-                var bar = index == 0 ? ProgressBar(console, title, total: count) : nil
-                while results.withLock({ $0.failure == nil }) {
-                    let block = next.add(1, ordering: .relaxed).oldValue
-                    guard block < blocks else { break }
-                    let first = block * batch
-                    let images = min(batch, count - first)
-                    chain.input.pointer.update(
-                        from: pixels.baseAddress! + first * shape.count, count: images * shape.count)
-                    do {
-                        try chain.run(count: images)
-                    } catch {
-                        results.withLock { $0.failure = error }
-                        break
-                    }
-                    let scores = UnsafeBufferPointer(start: chain.scores.pointer, count: images * classes)
-                    if let place = scores.firstIndex(where: { !$0.isFinite }) {
-                        let name = data.names[first + place / classes]
-                        let failure = Failure.data("the model's scores for \(name) are not all numbers")
-                        results.withLock { $0.failure = failure }
-                        break
-                    }
-                    let outcomes = (0..<images).map { row in
-                        Outcome(
-                            label: data.labels[first + row],
-                            scores: UnsafeBufferPointer(start: chain.scores.pointer + row * classes, count: classes))
-                    }
-                    results.withLock { $0.outcomes.append((first, outcomes)) }
-                    let total = done.add(images, ordering: .relaxed).newValue
-                    bar?.update(total)
+        DispatchQueue.concurrentPerform(iterations: workers.count) { index in
+            let chain = workers[index].chain
+            var bar = index == 0 ? ProgressBar(console, title, total: count) : nil
+            while results.withLock({ $0.failure == nil }) {
+                let block = next.add(1, ordering: .relaxed).oldValue
+                guard block < blocks else { break }
+                let first = block * batch
+                let images = min(batch, count - first)
+                do {
+                    try data.fill(first..<first + images, size: shape.count, into: chain.input.pointer)
+                    try chain.run(count: images)
+                } catch {
+                    results.withLock { $0.failure = error }
+                    break
                 }
-                bar?.finish()
+                let scores = UnsafeBufferPointer(start: chain.scores.pointer, count: images * classes)
+                if let place = scores.firstIndex(where: { !$0.isFinite }) {
+                    let name = data.names[first + place / classes]
+                    let failure = Failure.data("the model's scores for \(name) are not all numbers")
+                    results.withLock { $0.failure = failure }
+                    break
+                }
+                let unknownness = chain.unknownness
+                if let place = unknownness?.firstIndex(where: { unknownnessFault($0) != nil }) {
+                    let fault = unknownnessFault(unknownness![place])!
+                    let failure = Failure.data("the model gave \(fault) for \(data.names[first + place])")
+                    results.withLock { $0.failure = failure }
+                    break
+                }
+                let outcomes = (0..<images).map { row in
+                    Outcome(
+                        label: data.labels[first + row],
+                        scores: UnsafeBufferPointer(start: chain.scores.pointer + row * classes, count: classes),
+                        unknownness: unknownness?[row])
+                }
+                results.withLock { $0.outcomes.append((first, outcomes)) }
+                let total = done.add(images, ordering: .relaxed).newValue
+                bar?.update(total)
             }
+            bar?.finish()
         }
         let seconds = (ContinuousClock.now - begin) / .seconds(1)
         return try results.withLock { results in
@@ -112,7 +116,12 @@ package final class Evaluator {
 
     /// What the model says of images whose labels do not matter.
     package func answers(to images: LabelledImages, title: String) throws -> [Prediction] {
-        try run(EvaluationData(unlabelled: images), title: title).outcomes.map {
+        try answers(to: EvaluationData(unlabelled: images), title: title)
+    }
+
+    /// The same.
+    package func answers(to data: EvaluationData, title: String) throws -> [Prediction] {
+        try run(data, title: title).outcomes.map {
             Prediction(
                 label: configuration.labels[$0.top[0].label], confidence: Double($0.top[0].probability))
         }

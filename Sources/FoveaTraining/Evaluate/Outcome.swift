@@ -1,3 +1,4 @@
+import FoveaControl
 import FoveaModels
 import FoveaSystem
 import Glibc
@@ -10,12 +11,15 @@ package struct Outcome: Sendable {
     let probability: Float
     /// Indices and probabilities of the five best labels, best first; of equal ones the lower index first.
     package let top: [(label: Int, probability: Float)]
+    /// How far the image is from all that the model knows, in units of the model's own threshold; nil where it cannot tell.
+    let unknownness: Float?
 
     package var isRight: Bool { top[0].label == label }
 
     /// - Parameter scores: one row of probabilities.
-    package init(label: Int, scores: UnsafeBufferPointer<Float>) {
+    package init(label: Int, scores: UnsafeBufferPointer<Float>, unknownness: Float? = nil) {
         self.label = label
+        self.unknownness = unknownness
         probability = scores[label]
         var best: [(label: Int, probability: Float)] = []
         for index in scores.indices where best.count < 5 || scores[index] > best[best.count - 1].probability {
@@ -27,12 +31,17 @@ package struct Outcome: Sendable {
         top = best
     }
 
-    /// One line of JSON; probabilities in the shortest form that reads back to the same float.
-    package func line(image: String, labels: [String]) -> String {
+    /// One line of JSON; floats in the shortest form that reads back to the same one.
+    ///
+    /// - Parameter thresholds: by which it would be filed.
+    package func line(image: String, labels: [String], thresholds: Thresholds) -> String {
         func quoted(_ text: String) -> String { JSONValue.string(text).text }
         let best = top.map { "{\"label\":\(quoted(labels[$0.label])),\"confidence\":\($0.probability)}" }
+        let unknown = unknownness.map { ",\"unknown\":\($0)" } ?? ""
+        let status = verdict(labels: labels, thresholds: thresholds).status.rawValue
         return
-            "{\"image\":\(quoted(image)),\"label\":\(quoted(labels[label])),\"top\":[\(best.joined(separator: ","))]}\n"
+            "{\"image\":\(quoted(image)),\"label\":\(quoted(labels[label])),\"top\":[\(best.joined(separator: ","))]"
+            + "\(unknown),\"status\":\"\(status)\"}\n"
     }
 }
 

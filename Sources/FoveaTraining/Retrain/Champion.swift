@@ -27,7 +27,7 @@ package struct Champion {
 
     /// The network with so many classes.
     package func definition(classes: Int, superclassOf: [Int]?) throws -> NetworkDefinition {
-        var definition: NetworkDefinition = try configuration.network!.decode()
+        var definition = try verified.reading { $0 }
         definition.classes = classes
         if definition.superclassOf != nil { definition.superclassOf = superclassOf }
         return definition

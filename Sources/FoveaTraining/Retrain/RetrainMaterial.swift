@@ -2,6 +2,7 @@ import FoveaCLI
 import FoveaControl
 import FoveaData
 import FoveaHistory
+import FoveaImage
 import FoveaModels
 import FoveaNN
 import FoveaRetraining
@@ -52,8 +53,9 @@ struct RetrainMaterial {
         for data in names {
             let imported = try DataSource.open(
                 data, datasets: configuration.datasets,
-                options: ImportOptions(size: champion.configuration.input.height))
-            console.noteLeftOut(imported.refused)
+                options: ImportOptions(
+                    target: champion.configuration.input.target, limits: ImageLimits(configuration.limits)))
+            console.noteImport(leftOut: imported.refused, notes: imported.notes)
             sources.append(
                 (data, imported.dataset, try TrainedSet(of: imported.dataset, by: champion.configuration)))
         }

@@ -11,6 +11,7 @@ import FoundationEssentials
 import FoveaCLI
 import FoveaControl
 import FoveaData
+import FoveaImage
 import FoveaModels
 import FoveaNN
 import FoveaRetraining
@@ -101,7 +102,8 @@ package struct Retraining {
             do {
                 set = try DataSource.open(
                     source.data, datasets: configuration.datasets,
-                    options: ImportOptions(size: champion.configuration.input.height)
+                    options: ImportOptions(
+                        target: champion.configuration.input.target, limits: ImageLimits(configuration.limits))
                 ).dataset
             } catch {
                 // A disk that is not mounted must not cost a night's work.
@@ -247,7 +249,7 @@ package struct Retraining {
             training.base = try base.map { .init(try $0.entry.identifier, sha256: $0.entry.sha256) }
             training.recipe = try base.map { try JSONValue(encoding: $0.recipe) }
             training.files = { try data.digests(onTopOf: learnt).files.merging(Self.files(plan, data)) { $1 } }
-            var run = TrainingRun(
+            let run = TrainingRun(
                 training, configuration: configuration, store: challengers, console: console, report: report)
             return try run.run()
         }

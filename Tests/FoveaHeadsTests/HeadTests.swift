@@ -1,0 +1,113 @@
+import Glibc
+import Testing
+
+@testable import FoveaHeads
+
+/// Features of classes that lie apart by `distance`, in five folds.
+private func blobs(
+    perClass: [Int], features: Int, distance: Double, seed: UInt64 = 5
+) -> HeadData {
+    let centres = noise(perClass.count, features, seed: seed &+ 100)
+    let scatter = noise(perClass.reduce(0, +), features, seed: seed)
+    var values = scatter.values
+    var labels: [Int] = []
+    for (c, count) in perClass.enumerated() { labels += [Int](repeating: c, count: count) }
+    for (i, label) in labels.enumerated() {
+        for f in 0..<features { values[i * features + f] += distance * centres[label, f] }
+    }
+    return HeadData(
+        features: DenseMatrix(rows: labels.count, columns: features, values: values), labels: labels,
+        classes: perClass.count, folds: labels.indices.map { $0 % 5 }, foldCount: 5)
+}
+
+@Suite struct HeadTests {
+    @Test(arguments: [0, 1]) func classesThatLieApartAreTold(_ which: Int) {
+        let fit = HeadFit.choose(blobs(perClass: [20, 20, 20], features: 30, distance: 2), algebras[which])
+        #expect(HeadFit.right(fit.outOfFold, blobs(perClass: [20, 20, 20], features: 30, distance: 2).labels) >= 58)
+        #expect(fit.candidates.count == HeadFit.logisticPenalties.count + HeadFit.ridgePenalties.count)
+        #expect(Temperature.bounds.contains(fit.temperature))
+    }
+
+    /// Labels without a relation to the features: folds say so, however well the head knows what it has learnt.
+    @Test func chanceIsSeenAsChance() {
+        let data = blobs(perClass: [50, 50], features: 200, distance: 0)
+        let fit = HeadFit.choose(data, algebras[0])
+        let learnt = HeadFit.right(fit.head.logits(data.features, algebras[0]), data.labels)
+        #expect((30...70).contains(HeadFit.right(fit.outOfFold, data.labels)))
+        #expect(learnt > 70)
+    }
+
+    /// Fewer rows than features and more: the same optimum, whose gradient is 0.
+    @Test(arguments: [(15, 60), (60, 15)]) func logisticFindsTheOptimum(_ size: (rows: Int, features: Int)) {
+        let data = blobs(perClass: [size.rows, size.rows], features: size.features, distance: 0.5)
+        let algebra = algebras[0]
+        let system = HeadSystem(data.learnt(without: nil), algebra)
+        let penalty = 3.0
+        let head = LogisticHead.fit(system, penalties: [penalty], algebra)[0]
+        // Put into the definition, on standardised features: d/dw = Σ (p − y)·z + penalty · w.
+        let z = system.standard.apply(data.features)
+        let logits = head.logits(data.features, algebra)
+        for c in 0..<2 {
+            for f in [0, 7, size.features - 1] {
+                var slope = penalty * head.weights[f, c] * system.standard.deviation[f]
+                for i in data.labels.indices {
+                    let p = 1 / (1 + exp(logits[i, 1 - c] - logits[i, c]))
+                    slope += (p - (data.labels[i] == c ? 1 : 0)) * z[i, f]
+                }
+                #expect(abs(slope) < 0.01)
+            }
+        }
+    }
+
+    /// Ten times as many images of one class do not make it the answer to everything.
+    @Test func smallClassesAreNotForgotten() {
+        let data = blobs(perClass: [200, 20], features: 20, distance: 0.8)
+        let fit = HeadFit.choose(data, algebras[0])
+        let small = (200..<220).filter { fit.outOfFold[$0, 1] > fit.outOfFold[$0, 0] }.count
+        #expect(small >= 15)
+    }
+
+    @Test func standardisationIsUndone() {
+        let x = noise(12, 4)
+        let standard = Standardisation(x, weights: [Double](repeating: 1, count: 12))
+        let head = LinearHead(weights: noise(4, 3, seed: 2), bias: [1, 2, 3])
+        let (a, b) = (
+            head.logits(standard.apply(x), algebras[0]), head.unstandardised(standard).logits(x, algebras[0])
+        )
+        #expect(zip(a.values, b.values).allSatisfy { abs($0 - $1) < 1e-10 })
+    }
+}
+
+@Suite struct TemperatureTests {
+    /// Fault B08: six images that are all right say nothing against 100 %; the prior does.
+    @Test func aHandfulBreaksNothing() {
+        let logits = DenseMatrix(rows: 6, columns: 2, values: (0..<6).flatMap { _ in [2.0, 0] })
+        let temperature = Temperature.fit(logits, labels: [Int](repeating: 0, count: 6))
+        #expect(temperature > 0.4 && temperature < 1)
+    }
+
+    /// A thousand images find the truth: logits three times too large.
+    @Test func manyImagesDecide() {
+        let logits = noise(2000, 2)
+        let wrong = DenseMatrix(rows: 2000, columns: 2, values: logits.values.map { 6 * $0 })
+        let draw = noise(2000, 1, seed: 9)
+        let labels = (0..<2000).map { i -> Int in
+            let p = 1 / (1 + exp(2 * (logits[i, 1] - logits[i, 0])))
+            return draw[i, 0] / 2 + 0.5 < p ? 0 : 1
+        }
+        #expect(abs(Temperature.fit(wrong, labels: labels) - 3) < 0.4)
+    }
+
+    @Test(arguments: [(0, 10), (10, 10), (81, 100), (3, 5)]) func intervalHoldsTheShare(_ part: (right: Int, images: Int)) {
+        let interval = Interval(right: part.right, of: part.images)
+        let share = Double(part.right) / Double(part.images)
+        #expect(interval.low <= share && share <= interval.high && interval.low >= 0 && interval.high <= 1)
+        #expect(interval.half > 0)
+    }
+
+    /// Wilson's own: 81 of 100 is 72.2 % to 87.5 %.
+    @Test func intervalIsWilsons() {
+        let interval = Interval(right: 81, of: 100)
+        #expect(abs(interval.low - 0.7222) < 1e-3 && abs(interval.high - 0.8749) < 1e-3)
+    }
+}
