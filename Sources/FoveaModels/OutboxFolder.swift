@@ -1,6 +1,6 @@
 /// The folders at the top of the outbox: its own, and those that labels have. Pure functions, the only ones that name them.
 ///
-///     failed/  unsure/  unknown/  STATUS.txt      the outbox's own names
+///     failed/  unsure/  unknown/  STATUS.txt  README.md      the outbox's own names
 ///     bus/  maple tree/                           a label's folder, of the label's name
 ///     unknown.label/                              the folder of a label that is called `unknown`
 ///
@@ -16,8 +16,11 @@ package enum OutboxFolder {
     /// A file: the state of things, for those who only see the share.
     package static let statusFile = "STATUS.txt"
 
+    /// A file: says in a checkout what the folder is for.
+    package static let readme = "README.md"
+
     /// The names that the outbox uses itself.
-    package static let own: Set<String> = [failed, unsure, unknown, statusFile]
+    package static let own: Set<String> = [failed, unsure, unknown, statusFile, readme]
 
     private static let suffix = ".label"
 

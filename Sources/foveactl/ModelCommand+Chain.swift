@@ -41,6 +41,8 @@ extension ModelCommand {
         var labels: String?
         @Option(name: .customLong("as"), help: ArgumentHelp("The new model's name.", valueName: "name"))
         var name: String
+        @Flag(help: "A plugin's file takes the place of an older version that other models use.")
+        var replace = false
         @Option(help: ArgumentHelp("A sentence about the new model.", valueName: "text"))
         var description: String?
         @OptionGroup var common: CommonOptions
@@ -54,7 +56,7 @@ extension ModelCommand {
             }
             let base = try ModelFolder.verify(store.resolve(model).folder)
             var stages = ChainStages(base.configuration.chain)
-            let finder = PluginFinder(configuration)
+            let finder = PluginFinder(configuration, store, replaces: replace)
             try stages.replace(
                 filters: filters.map {
                     try typed("--filters", $0, StageText.list).map { try finder.stage($0, .filter) }

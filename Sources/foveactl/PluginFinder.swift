@@ -12,7 +12,12 @@ final class PluginFinder {
     /// Files that were copied, for messages.
     private(set) var copied: [String] = []
 
-    init(_ configuration: Configuration) {
+    private let store: ModelStore
+    private let replaces: Bool
+
+    /// - Parameter replaces: a file takes the place of an older version that models use.
+    init(_ configuration: Configuration, _ store: ModelStore, replaces: Bool) {
+        (self.store, self.replaces) = (store, replaces)
         search = PluginSearch(configuration.pluginFolders)
         folder = configuration.ownPlugins
     }
@@ -35,8 +40,13 @@ final class PluginFinder {
             throw Failure.usage(
                 safe("\(file.escaped) is a \(plugin.kind.rawValue), and a \(kind.rawValue) is wanted there"))
         }
-        if text.isFile, case .copied(let place) = try search.install(file, name: plugin.name, into: folder) {
-            copied.append(place.escaped)
+        if text.isFile {
+            let users = try store.list().filter { model in
+                (try? model.configuration)?.chain.contains { $0.plugin == plugin.name } == true
+            }
+            let installed = try search.install(
+                file, name: plugin.name, into: folder, users: users.map(\.identifier.description), replaces: replaces)
+            if case .copied(let place) = installed { copied.append(place.escaped) }
         }
         return StageConfiguration(plugin: plugin.name, parameters: text.parameters ?? .object([:]))
     }

@@ -10,13 +10,17 @@ struct TorchNamesTests {
         ("head.conv.weight", "_conv_head.weight"), ("head.norm.variance", "_bn1.running_var"),
         ("head.linear.weight", "_fc.weight"), ("head.linear.bias", "_fc.bias"),
         ("blocks.0.depthwise.conv.weight", "_blocks.0._depthwise_conv.weight"),
-        ("blocks.3.expand.norm.scale", "_blocks.3._bn0.weight"), ("blocks.15.depthwise.norm.shift", "_blocks.15._bn1.bias"),
+        ("blocks.3.expand.norm.scale", "_blocks.3._bn0.weight"),
+        ("blocks.15.depthwise.norm.shift", "_blocks.15._bn1.bias"),
         ("blocks.10.project.norm.mean", "_blocks.10._bn2.running_mean"),
         ("blocks.10.project.conv.weight", "_blocks.10._project_conv.weight"),
     ])
     func names(_ ours: String, _ theirs: String) { #expect(TorchNames.source(of: ours) == theirs) }
 
-    @Test(arguments: ["", "stem", "stem.conv.bias", "blocks.x.expand.conv.weight", "blocks.01.expand.conv.weight", "head.linear.scale"])
+    @Test(arguments: [
+        "", "stem", "stem.conv.bias", "blocks.x.expand.conv.weight", "blocks.01.expand.conv.weight",
+        "head.linear.scale",
+    ])
     func foreignNames(_ name: String) { #expect(TorchNames.source(of: name) == nil) }
 
     private func read(_ file: TestStateDictionary, _ targets: [TorchNames.Target]) throws -> [String: [Float]] {
@@ -27,18 +31,26 @@ struct TorchNamesTests {
     func layouts() throws {
         var file = TestStateDictionary()
         // O × I × H × W with the value 1000 o + 100 i + 10 h + w.
-        file.add("_conv_stem.weight", shape: [2, 3, 2, 2], (0..<2).flatMap { o in
-            (0..<3).flatMap { i in (0..<2).flatMap { h in (0..<2).map { w in Float(1000 * o + 100 * i + 10 * h + w) } } }
-        })
+        file.add(
+            "_conv_stem.weight", shape: [2, 3, 2, 2],
+            (0..<2).flatMap { o in
+                (0..<3).flatMap { i in
+                    (0..<2).flatMap { h in (0..<2).map { w in Float(1000 * o + 100 * i + 10 * h + w) } }
+                }
+            })
         file.add("_blocks.0._depthwise_conv.weight", shape: [3, 1, 1, 2], [0, 1, 10, 11, 20, 21])
         file.add("_fc.weight", shape: [2, 3], [0, 1, 2, 10, 11, 12])
         file.add("_fc.bias", shape: [2], [5, 6])
-        let values = try read(file, [
-            .init(name: "stem.conv.weight", shape: [2, 2, 3, 2]), .init(name: "blocks.0.depthwise.conv.weight", shape: [1, 2, 3]),
-            .init(name: "head.linear.weight", shape: [3, 2]), .init(name: "head.linear.bias", shape: [2]),
-        ])
+        let values = try read(
+            file,
+            [
+                .init(name: "stem.conv.weight", shape: [2, 2, 3, 2]),
+                .init(name: "blocks.0.depthwise.conv.weight", shape: [1, 2, 3]),
+                .init(name: "head.linear.weight", shape: [3, 2]), .init(name: "head.linear.bias", shape: [2]),
+            ])
         let filters = (0..<2).flatMap { h in
-            (0..<2).flatMap { w in (0..<3).flatMap { i in (0..<2).map { o in Float(1000 * o + 100 * i + 10 * h + w) } } }
+            (0..<2).flatMap { w in (0..<3).flatMap { i in (0..<2).map { o in Float(1000 * o + 100 * i + 10 * h + w) } }
+            }
         }
         #expect(values["stem.conv.weight"] == filters)
         #expect(values["blocks.0.depthwise.conv.weight"] == [0, 10, 20, 1, 11, 21])

@@ -24,7 +24,9 @@ struct StageTextTests {
         #expect(try !StageText("sharpen").isFile)
     }
 
-    @Test("What cannot be a stage is refused", arguments: ["", ",", "a,", "={}", "a=", "a=1", "a=[1]", "a={", "a={\"x\":1,\"x\":2}"])
+    @Test(
+        "What cannot be a stage is refused",
+        arguments: ["", ",", "a,", "={}", "a=", "a=1", "a=[1]", "a={", "a={\"x\":1,\"x\":2}"])
     func refused(_ text: String) {
         #expect(throws: LabelError.self) { try StageText.list(text) }
     }

@@ -93,7 +93,9 @@ package struct TestStateDictionary {
 
     package static func tuple(_ values: [Int]) -> [UInt8] { [0x28] + values.flatMap(integer) + [0x74] }
 
-    package static func global(_ module: String, _ name: String) -> [UInt8] { [0x63] + Array("\(module)\n\(name)\n".utf8) }
+    package static func global(_ module: String, _ name: String) -> [UInt8] {
+        [0x63] + Array("\(module)\n\(name)\n".utf8)
+    }
 
     package static func call(_ module: String, _ name: String, _ arguments: [UInt8]) -> [UInt8] {
         global(module, name) + arguments + [0x52]
