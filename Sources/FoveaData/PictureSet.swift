@@ -100,7 +100,8 @@ package struct PictureSet: Sendable {
         return counts
     }
 
-    private static func decode(
+    /// Pictures in memory, in their order.
+    package static func decode(
         _ pictures: [Picture], as target: ImageTarget, limits: ImageLimits
     ) throws(DataError) -> LabelledImages {
         var failure: RefusedFile?

@@ -43,7 +43,8 @@ package struct HeadFit: Sendable {
         for fold in 0..<data.foldCount {
             let held = data.members(of: fold)
             let features = data.features.selecting(held)
-            for (index, head) in fit(candidates, HeadSystem(data.learnt(without: fold), algebra), algebra).enumerated() {
+            for (index, head) in fit(candidates, HeadSystem(data.learnt(without: fold), algebra), algebra).enumerated()
+            {
                 guard let head else {
                     isUsable[index] = false
                     continue
@@ -101,7 +102,8 @@ package struct HeadFit: Sendable {
     package static func right(_ logits: DenseMatrix, _ labels: [Int]) -> Int {
         labels.indices.filter { i in
             let row = logits[row: i]
-            return row.indices.max { row[$0] < row[$1] || (row[$0] == row[$1] && $0 > $1) }! - row.startIndex == labels[i]
+            return row.indices.max { row[$0] < row[$1] || (row[$0] == row[$1] && $0 > $1) }! - row.startIndex
+                == labels[i]
         }.count
     }
 }
