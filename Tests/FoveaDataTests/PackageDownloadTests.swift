@@ -64,6 +64,10 @@ import Testing
         #expect(error.code == .corrupt && error.description.contains("SHA-256"))
         error = try failure("echo '/usr/bin/python3: No module named pip' >&2; exit 1")
         #expect(error.code == .network && error.description.contains("python3-pip"))
+        error = try failure(
+            "echo 'WARNING: Retrying after connection broken by NewConnectionError' >&2; echo 'ERROR: No matching' >&2; exit 1"
+        )
+        #expect(error.code == .network && error.description.contains("no connection"))
         error = try failure("kill -9 $$")
         #expect(error.code == .network)
         error = try failure(Self.give, sha256: String(repeating: "0", count: 64))
