@@ -33,8 +33,9 @@ final class Classifier: PluginInstance {
         let folder = FilePath(platformString: directory)
         do {
             let weights = try SafetensorsFile(path: folder.appending(ModelFolder.weightsName))
-            network = try Self.load(folder, weights, arguments)
-            unknown = try parameters.unknown.map { try Self.unknownness($0, weights, network, arguments) }
+            let loaded = try Self.load(folder, weights, arguments)
+            network = loaded
+            unknown = try parameters.unknown.map { try Self.unknownness($0, weights, loaded, arguments) }
         } catch let refusal as PluginRefusal {
             throw refusal
         } catch let error as ShapeError {
