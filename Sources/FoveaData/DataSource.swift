@@ -125,10 +125,18 @@ package enum DataSource: Sendable, Equatable {
             let unpacked = try UnpackedArchive(path, in: scratch, limits: options.limits)
             var options = options
             options.name = options.name ?? ImageFolder.suggestedName(path)
-            var imported = try ImageFolder.read(unpacked.root, options: options)
+            var imported: ImportedPictures
+            do throws(DataError) {
+                imported = try ImageFolder.read(unpacked.root, options: options)
+            } catch {
+                throw DataError(error.code, unpacked.naming(error.description))
+            }
             imported.set.info.source = path.escaped
             imported.set.unpacked = unpacked
-            imported.refused = unpacked.leftOut + imported.refused
+            imported.refused =
+                unpacked.leftOut
+                + imported.refused.map { RefusedFile(path: unpacked.naming($0.path), reason: $0.reason) }
+            imported.notes = imported.notes.map(unpacked.naming)
             return imported
         case .imageFolder(let path):
             return try ImageFolder.read(path, options: options)

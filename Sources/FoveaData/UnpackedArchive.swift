@@ -15,6 +15,7 @@ package final class UnpackedArchive: Sendable {
     /// Members that are not taken, with the reason.
     package let leftOut: [RefusedFile]
     private let folder: FilePath
+    private let archive: FilePath
 
     /// The most members.
     static let most = 1_000_000
@@ -46,7 +47,13 @@ package final class UnpackedArchive: Sendable {
             try? Files.removeTree(folder)
             throw error
         }
-        self.folder = folder
+        (self.folder, archive) = (folder, path)
+    }
+
+    /// A message in which the archive stands instead of the folder that it is unpacked to.
+    func naming(_ message: String) -> String {
+        message.replacing(folder.escaped + "/", with: "\(archive.escaped), ").replacing(
+            folder.escaped, with: archive.escaped)
     }
 
     deinit { try? Files.removeTree(folder) }

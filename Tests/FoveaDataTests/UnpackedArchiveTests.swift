@@ -42,6 +42,7 @@ struct UnpackedArchiveTests {
                 #expect(imported.set.info.labels == ["K\u{E4}fer", "cat"], "\(name)")
                 #expect(imported.set.counts("train") == [1, 2])
                 #expect(imported.refused.count == 1 && imported.refused[0].reason.contains("plain text"))
+                #expect(imported.refused[0].path == "\(path.escaped), pets/cat/notes.txt")
                 #expect(try imported.set.images("train", as: ImageTarget(height: 12, width: 12)).count == 3)
                 #expect(leftInScratch == 1)
             }
