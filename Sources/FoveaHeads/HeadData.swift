@@ -22,13 +22,13 @@ package struct HeadData: Sendable {
     func members(of fold: Int) -> [Int] { labels.indices.filter { folds[$0] == fold } }
 
     /// What a fit without a fold learns; with nil, everything.
-    func learnt(without fold: Int?) -> Learnt {
+    package func learnt(without fold: Int?) -> Learnt {
         let rows = labels.indices.filter { folds[$0] != fold }
         return Learnt(features: features.selecting(rows), labels: rows.map { labels[$0] }, classes: classes)
     }
 
     /// Rows that a fit learns.
-    struct Learnt {
+    package struct Learnt {
         let features: DenseMatrix
         let labels: [Int]
         let classes: Int

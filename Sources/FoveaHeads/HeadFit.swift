@@ -22,8 +22,8 @@ package struct HeadFit: Sendable {
     }
 
     /// Penalties of the logistic head; those of scikit-learn are 1 / C.
-    static let logisticPenalties = [10_000.0, 3_000, 1_000, 300, 100, 30]
-    static let ridgePenalties = [30_000.0, 10_000, 3_000, 1_000, 300, 100]
+    package static let logisticPenalties = [10_000.0, 3_000, 1_000, 300, 100, 30]
+    package static let ridgePenalties = [30_000.0, 10_000, 3_000, 1_000, 300, 100]
     /// Rows × classes above which only the ridge head is fitted: it needs no passes over the rows.
     static let mostLogistic = 4_000_000
 

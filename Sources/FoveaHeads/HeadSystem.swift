@@ -3,8 +3,8 @@
 /// A head with a quadratic penalty is a combination of the rows it learns from (the representer theorem; Schölkopf, Herbrich & Smola
 /// 2001). With fewer rows than features, K = Z·Zᵀ = L·Lᵀ gives n coordinates, the rows of L, whose products and norms are those of
 /// the standardised features Z. A weight v in these coordinates is Zᵀ·K⁻¹·L·v in the features.
-struct HeadSystem {
-    let standard: Standardisation
+package struct HeadSystem {
+    package let standard: Standardisation
     let labels: [Int]
     let weights: [Double]
     let classes: Int
@@ -16,7 +16,7 @@ struct HeadSystem {
     private let factor: LinearAlgebra.Factor?
     private let algebra: LinearAlgebra
 
-    init(_ learnt: HeadData.Learnt, _ algebra: LinearAlgebra) {
+    package init(_ learnt: HeadData.Learnt, _ algebra: LinearAlgebra) {
         self.algebra = algebra
         (labels, weights, classes) = (learnt.labels, learnt.weights, learnt.classes)
         standard = Standardisation(learnt.features, weights: learnt.weights)

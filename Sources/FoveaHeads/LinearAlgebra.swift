@@ -39,10 +39,12 @@ package final class LinearAlgebra: Sendable {
     package struct NotPositive: Error, Sendable, Equatable {
         /// Of the minor, from 1.
         package let order: Int
+
+        package init(order: Int) { self.order = order }
     }
 
     /// The largest relative residual of a solution that counts as right: 1e-8 of the right side's norm.
-    static let tolerance = 1e-8
+    package static let tolerance = 1e-8
 
     private let state: Mutex<Backend>
 
@@ -191,7 +193,7 @@ package final class LinearAlgebra: Sendable {
     }
 
     /// ‖a·x − b‖ ÷ (‖a‖·‖x‖ + ‖b‖), in Frobenius norms and by plain loops.
-    static func residual(_ a: DenseMatrix, _ x: DenseMatrix, _ b: DenseMatrix) -> Double {
+    package static func residual(_ a: DenseMatrix, _ x: DenseMatrix, _ b: DenseMatrix) -> Double {
         func norm(_ values: [Double]) -> Double { values.reduce(0) { $0 + $1 * $1 }.squareRoot() }
         let product = plainProduct(a, x, transposingFirst: false, transposingSecond: false)
         let difference = zip(product.values, b.values).map { $0 - $1 }

@@ -24,7 +24,7 @@ package struct LinearHead: Sendable, Equatable {
     }
 
     /// The same head for features that are not standardised: w / σ, and b − Σ w · μ / σ.
-    func unstandardised(_ standard: Standardisation) -> LinearHead {
+    package func unstandardised(_ standard: Standardisation) -> LinearHead {
         var result = self
         for f in 0..<weights.rows {
             for c in 0..<classes {

@@ -1,13 +1,13 @@
 import Glibc
 
 /// Multinomial logistic regression with a quadratic penalty on the weights, not on the bias.
-enum LogisticHead {
+package enum LogisticHead {
     /// Minimises Σ weight · cross-entropy + penalty / 2 · ‖w‖² for each penalty, from the strongest on; each fit begins with the
     /// one before.
     ///
     /// - Parameter penalties: on standardised features.
     /// - Returns: one head for each penalty, in their order.
-    static func fit(_ system: HeadSystem, penalties: [Double], _ algebra: LinearAlgebra) -> [LinearHead] {
+    package static func fit(_ system: HeadSystem, penalties: [Double], _ algebra: LinearAlgebra) -> [LinearHead] {
         let (n, m, k) = (system.coordinates.rows, system.coordinates.columns, system.classes)
         // Weights m × k, then the biases.
         var point = [Double](repeating: 0, count: m * k + k)

@@ -45,7 +45,7 @@ package struct UnknownFit: Sendable {
     }
 
     /// Rows of length 1; a row of zeros stays.
-    static func normalised(_ features: DenseMatrix) -> DenseMatrix {
+    package static func normalised(_ features: DenseMatrix) -> DenseMatrix {
         var result = features
         for row in 0..<features.rows {
             let length = features[row: row].reduce(0) { $0 + $1 * $1 }.squareRoot()
@@ -58,7 +58,7 @@ package struct UnknownFit: Sendable {
     ///
     /// - Parameters:
     ///   - rows, known: of length 1.
-    static func distances(
+    package static func distances(
         _ rows: DenseMatrix, to known: DenseMatrix, _ nth: Int, _ algebra: LinearAlgebra
     ) -> [Double] {
         let cosines = algebra.product(rows, known, transposingSecond: true)

@@ -31,13 +31,13 @@ struct TorchNamesTests {
     func layouts() throws {
         var file = TestStateDictionary()
         // O × I × H × W with the value 1000 o + 100 i + 10 h + w.
-        file.add(
-            "_conv_stem.weight", shape: [2, 3, 2, 2],
-            (0..<2).flatMap { o in
-                (0..<3).flatMap { i in
-                    (0..<2).flatMap { h in (0..<2).map { w in Float(1000 * o + 100 * i + 10 * h + w) } }
-                }
-            })
+        var stored: [Float] = []
+        for o in 0..<2 {
+            for i in 0..<3 {
+                for h in 0..<2 { for w in 0..<2 { stored.append(Float(1000 * o + 100 * i + 10 * h + w)) } }
+            }
+        }
+        file.add("_conv_stem.weight", shape: [2, 3, 2, 2], stored)
         file.add("_blocks.0._depthwise_conv.weight", shape: [3, 1, 1, 2], [0, 1, 10, 11, 20, 21])
         file.add("_fc.weight", shape: [2, 3], [0, 1, 2, 10, 11, 12])
         file.add("_fc.bias", shape: [2], [5, 6])
@@ -48,8 +48,10 @@ struct TorchNamesTests {
                 .init(name: "blocks.0.depthwise.conv.weight", shape: [1, 2, 3]),
                 .init(name: "head.linear.weight", shape: [3, 2]), .init(name: "head.linear.bias", shape: [2]),
             ])
-        let filters = (0..<2).flatMap { h in
-            (0..<2).flatMap { w in (0..<3).flatMap { i in (0..<2).map { o in Float(1000 * o + 100 * i + 10 * h + w) } }
+        var filters: [Float] = []
+        for h in 0..<2 {
+            for w in 0..<2 {
+                for i in 0..<3 { for o in 0..<2 { filters.append(Float(1000 * o + 100 * i + 10 * h + w)) } }
             }
         }
         #expect(values["stem.conv.weight"] == filters)

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-@testable import FoveaHeads
+import FoveaHeads
 
 /// Features of classes that lie apart by `distance`, in five folds.
 private func blobs(

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import FoveaHeads
+import FoveaHeads
 
 /// Numbers from −1 to 1 that look like chance and are the same everywhere.
 func noise(_ rows: Int, _ columns: Int, seed: UInt64 = 1) -> DenseMatrix {

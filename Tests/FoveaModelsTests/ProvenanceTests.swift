@@ -55,6 +55,7 @@ import Testing
     /// A member in a form that nobody knows is kept, and costs no other.
     @Test(arguments: [
         #""by hand""#, "[1,2.5]", "{}", #"{"kind":"distilled","teacher":{"name":"big"}}"#, #"{"kind":"imported"}"#,
+        #"{"kind":"own-classes","folds":5}"#,
         #"{"data":7,"epochs":"many","epoch":3,"base":{"name":"../x","version":"1"},"new":{"x":[1.5,2,null]}}"#,
     ])
     func whatIsNotUnderstoodIsKept(_ text: String) throws {
@@ -67,8 +68,20 @@ import Testing
             #expect(training.data?.name == nil && training.epochs == nil && training.base == nil)
             #expect(training.epoch == (text.contains(#""epoch":3"#) ? 3 : nil))
         case .imported: Issue.record("an origin without a licence was believed")
+        case .ownClasses: Issue.record("own classes without a backbone were believed")
         case .unknown(let kind): #expect(text.contains(kind))
         }
+    }
+
+    @Test func ownClassesSayWhatTheyWereMadeOf() throws {
+        let own = Provenance.OwnClasses(
+            backbone: .init(name: "big", version: "2", sha256: "ab"), data: .init(name: "parts", images: 30, classes: [10, 20]),
+            method: "logistic", penalty: 100, folds: 5, seed: 0, seconds: 1.5,
+            sets: [TrainedSet(name: "parts", sha256: "cd", perClass: nil, isLearntWhole: true)])
+        let provenance = try Provenance(own)
+        #expect(try JSONValue(encoding: provenance).decode(Provenance.self) == provenance)
+        #expect(provenance.ownClasses == own && provenance.trained == nil)
+        #expect(try provenance.dataSets() == ["parts"])
     }
 
     /// "Not understood" must not become "has learnt nothing".

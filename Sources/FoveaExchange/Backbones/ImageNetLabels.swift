@@ -47,7 +47,7 @@ package enum ImageNetLabels {
     }
 
     /// See `labels(wheel:subject:)`.
-    static func labels(short: [String], synonyms: [String]) -> [String] {
+    package static func labels(short: [String], synonyms: [String]) -> [String] {
         let plain = short.map { $0.replacing(" / ", with: " or ") }
         let counts = plain.reduce(into: [String: Int]()) { $0[$1, default: 0] += 1 }
         return zip(plain, synonyms).map { name, synonyms in

@@ -86,7 +86,7 @@ package enum TorchNames {
     ///     depthwise    C × 1 × H × W  →  H × W × C
     ///     matrix       O × I          →  I × O
     ///     vector       C              →  C
-    static func order(_ shape: [Int], for target: [Int]) -> [Int]? {
+    package static func order(_ shape: [Int], for target: [Int]) -> [Int]? {
         let order: [Int]
         switch (shape.count, target.count) {
         case (4, 4): order = [2, 3, 1, 0]
@@ -99,7 +99,7 @@ package enum TorchNames {
     }
 
     /// Values in C order with their dimensions in another order; a dimension that `order` leaves out has one element.
-    static func permuted(_ values: [Float], shape: [Int], order: [Int]) -> [Float] {
+    package static func permuted(_ values: [Float], shape: [Int], order: [Int]) -> [Float] {
         var strides = shape
         var stride = 1
         for dimension in shape.indices.reversed() {
