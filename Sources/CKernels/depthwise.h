@@ -100,7 +100,9 @@ static inline __attribute__((always_inline)) void CK(depthwise_rows)(
                                 CK(store)(to + CK_LANES, sum[g][1]);
                             }
                         } else {
-                            for (int g = 0; g < CK(least)(CK(GROUP), wide - at); g++, to += c) {
+                            const int present = CK(least)(CK(GROUP), wide - at);
+                            _Pragma("clang loop unroll(full)") for (int g = 0; g < CK(GROUP); g++, to += c) {
+                                if (g >= present) break;
                                 CK(store_some)(to, sum[g][0], n);
                                 if (n > CK_LANES) CK(store_some)(to + CK_LANES, sum[g][1], n - CK_LANES);
                             }

@@ -14,11 +14,19 @@ typedef struct {
     ptrdiff_t step, line;
 } CK(left);
 
-/* c[rows x columns] = (add ? c : 0) + sum over lines and k of left * b. b goes on by b_step with each element. Rows beyond
- * `rows` are computed from the first row again and not stored, nor are columns beyond `columns`. */
+/* What becomes of sums: (add ? c : 0) + sum, then the epilogue (may be NULL), of which the tile's first column is channel
+ * `channel` of `channels`. */
+typedef struct {
+    int add;
+    const ck_epilogue *epilogue;
+    int channel, channels;
+} CK(ending);
+
+/* c[rows x columns] = what `ending` makes of the sum over lines and k of left * b. b goes on by b_step with each element. Rows
+ * beyond `rows` are computed from the first row again and not stored, nor are columns beyond `columns`. */
 #define CK_TILE(HEIGHT)                                                                                                \
     static inline void CK(tile_##HEIGHT)(int lines, int k, const CK(left) *left, const float *b, ptrdiff_t b_step,     \
-                                         float *c, ptrdiff_t ldc, int rows, int columns, int add) {                    \
+                                         float *c, ptrdiff_t ldc, int rows, int columns, CK(ending) ending) {          \
         CK(vector) sum[HEIGHT][2];                                                                                     \
         const float *row[HEIGHT];                                                                                      \
         const ptrdiff_t step = left->step;                                                                             \
@@ -53,26 +61,40 @@ typedef struct {
 
 #define CK_STORE_TILE(HEIGHT)                                                                                          \
     if (columns == 2 * CK_LANES && rows == HEIGHT) {                                                                   \
+        if (ending.add)                                                                                                \
+            _Pragma("clang loop unroll(full)") for (int r = 0; r < HEIGHT; r++) {                                      \
+                sum[r][0] = CK(load)(c + r * ldc) + sum[r][0];                                                         \
+                sum[r][1] = CK(load)(c + r * ldc + CK_LANES) + sum[r][1];                                              \
+            }                                                                                                          \
+        if (ending.epilogue) CK(finish_pairs)(sum, HEIGHT, ending.epilogue, ending.channel, ending.channels);          \
         _Pragma("clang loop unroll(full)") for (int r = 0; r < HEIGHT; r++) {                                          \
-            float *to = c + r * ldc;                                                                                   \
-            CK(store)(to, add ? CK(load)(to) + sum[r][0] : sum[r][0]);                                                 \
-            CK(store)(to + CK_LANES, add ? CK(load)(to + CK_LANES) + sum[r][1] : sum[r][1]);                           \
+            CK(store)(c + r * ldc, sum[r][0]);                                                                         \
+            CK(store)(c + r * ldc + CK_LANES, sum[r][1]);                                                              \
         }                                                                                                              \
     } else {                                                                                                           \
-        float rest[HEIGHT][2 * CK_LANES];                                                                              \
+        CK(vector) rest[HEIGHT][2];                                                                                    \
         _Pragma("clang loop unroll(full)") for (int r = 0; r < HEIGHT; r++) {                                          \
-            CK(store)(rest[r], sum[r][0]);                                                                             \
-            CK(store)(rest[r] + CK_LANES, sum[r][1]);                                                                  \
+            rest[r][0] = sum[r][0];                                                                                    \
+            rest[r][1] = sum[r][1];                                                                                    \
         }                                                                                                              \
-        for (int r = 0; r < rows; r++)                                                                                 \
-            for (int at = 0; at < columns; at++)                                                                       \
-                c[r * ldc + at] = add ? c[r * ldc + at] + rest[r][at] : rest[r][at];                                   \
+        for (int r = 0; r < rows; r++) {                                                                               \
+            float *to = c + r * ldc;                                                                                   \
+            const int more = columns - CK_LANES;                                                                       \
+            CK(vector) end[1][2] = {{rest[r][0], rest[r][1]}};                                                         \
+            if (ending.add) {                                                                                          \
+                end[0][0] = CK(load_some)(to, columns) + end[0][0];                                                    \
+                if (more > 0) end[0][1] = CK(load_some)(to + CK_LANES, more) + end[0][1];                              \
+            }                                                                                                          \
+            if (ending.epilogue) CK(finish_pairs)(end, 1, ending.epilogue, ending.channel, ending.channels);           \
+            CK(store_some)(to, end[0][0], columns);                                                                    \
+            if (more > 0) CK(store_some)(to + CK_LANES, end[0][1], more);                                              \
+        }                                                                                                              \
     }
 
 /* The same for a left operand packed by columns: step i at a + i*stride, the rows side by side. */
 #define CK_COLUMN_TILE(HEIGHT)                                                                                         \
     static inline void CK(columns_##HEIGHT)(int k, const float *a, ptrdiff_t stride, const float *b, float *c,         \
-                                            ptrdiff_t ldc, int rows, int columns, int add) {                           \
+                                            ptrdiff_t ldc, int rows, int columns, CK(ending) ending) {                 \
         CK(vector) sum[HEIGHT][2];                                                                                     \
         _Pragma("clang loop unroll(full)") for (int r = 0; r < HEIGHT; r++)                                            \
             sum[r][0] = sum[r][1] = (CK(vector)){0};                                                                   \
@@ -96,17 +118,18 @@ CK_TILES(CK_COLUMN_TILE1)
 
 /* The lowest tile that has the rows. */
 static inline void CK(tile)(int lines, int k, const CK(left) *left, const float *b, ptrdiff_t b_step, float *c,
-                            ptrdiff_t ldc, int rows, int columns, int add) {
-    if (rows > CK_SOME_ROWS) CK_HEIGHT(tile, CK_ROWS)(lines, k, left, b, b_step, c, ldc, rows, columns, add);
-    else if (rows > CK_FEW_ROWS) CK_HEIGHT(tile, CK_SOME_ROWS)(lines, k, left, b, b_step, c, ldc, rows, columns, add);
-    else CK_HEIGHT(tile, CK_FEW_ROWS)(lines, k, left, b, b_step, c, ldc, rows, columns, add);
+                            ptrdiff_t ldc, int rows, int columns, CK(ending) ending) {
+    if (rows > CK_SOME_ROWS) CK_HEIGHT(tile, CK_ROWS)(lines, k, left, b, b_step, c, ldc, rows, columns, ending);
+    else if (rows > CK_FEW_ROWS) CK_HEIGHT(tile, CK_SOME_ROWS)(lines, k, left, b, b_step, c, ldc, rows, columns, ending);
+    else CK_HEIGHT(tile, CK_FEW_ROWS)(lines, k, left, b, b_step, c, ldc, rows, columns, ending);
 }
 
 static inline void CK(tile_columns)(int k, const float *a, ptrdiff_t stride, const float *b, float *c, ptrdiff_t ldc,
                                     int rows, int columns, int add) {
-    if (rows > CK_SOME_ROWS) CK_HEIGHT(columns, CK_ROWS)(k, a, stride, b, c, ldc, rows, columns, add);
-    else if (rows > CK_FEW_ROWS) CK_HEIGHT(columns, CK_SOME_ROWS)(k, a, stride, b, c, ldc, rows, columns, add);
-    else CK_HEIGHT(columns, CK_FEW_ROWS)(k, a, stride, b, c, ldc, rows, columns, add);
+    const CK(ending) ending = {.add = add};
+    if (rows > CK_SOME_ROWS) CK_HEIGHT(columns, CK_ROWS)(k, a, stride, b, c, ldc, rows, columns, ending);
+    else if (rows > CK_FEW_ROWS) CK_HEIGHT(columns, CK_SOME_ROWS)(k, a, stride, b, c, ldc, rows, columns, ending);
+    else CK_HEIGHT(columns, CK_FEW_ROWS)(k, a, stride, b, c, ldc, rows, columns, ending);
 }
 #undef CK_TILES
 #undef CK_TILE1
@@ -140,9 +163,9 @@ static void CK(pack)(const float *from, ptrdiff_t ld, int k, int n, int panel, f
     }
 }
 
-/* c[m x n] = (add ? c : 0) + a[m x k] * b: a's rows `lda` apart, b packed into panels of CK(COLUMNS). */
-static void CK(product)(int m, int n, int k, const float *a, ptrdiff_t lda, const float *b, float *c, ptrdiff_t ldc,
-                        int add) {
+/* c[m x n] = (add ? c : 0) + a[m x k] * b, then the epilogue: a's rows `lda` apart, b packed into panels of CK(COLUMNS). */
+static __attribute__((noinline)) void CK(product_any)(int m, int n, int k, const float *a, ptrdiff_t lda, const float *b,
+                                                      float *c, ptrdiff_t ldc, int add, const ck_epilogue *epilogue) {
     CK(left) left = {.step = 1};
     for (int start = 0; start < k; start += CK(STEPS)) {
         const int steps = CK(least)(CK(STEPS), k - start);
@@ -151,10 +174,57 @@ static void CK(product)(int m, int n, int k, const float *a, ptrdiff_t lda, cons
             for (int i = 0; i < m; i += CK(ROWS)) {
                 CK(rows_from)(&left, a + i * lda + start, lda);
                 CK(tile)(1, steps, &left, panel, CK(COLUMNS), c + i * ldc + j, ldc, CK(least)(CK(ROWS), m - i),
-                         CK(least)(CK(COLUMNS), n - j), add || start > 0);
+                         CK(least)(CK(COLUMNS), n - j),
+                         (CK(ending)){add || start > 0, start + steps == k ? epilogue : NULL, j, n});
             }
         }
     }
+}
+
+static void CK(product)(int m, int n, int k, const float *a, ptrdiff_t lda, const float *b, float *c, ptrdiff_t ldc,
+                        int add) {
+    CK(product_any)(m, n, k, a, lda, b, c, ldc, add, NULL);
+}
+
+static void CK(product_finished)(int m, int n, int k, const float *a, ptrdiff_t lda, const float *b,
+                                 const ck_epilogue *epilogue, float *c, ptrdiff_t ldc) {
+    CK(product_any)(m, n, k, a, lda, b, c, ldc, 0, epilogue);
+}
+
+static void CK(product_lines)(int m, int n, int k, const float *a, ptrdiff_t lda, const float *b, ptrdiff_t ldb, float *c,
+                              ptrdiff_t ldc) {
+    enum { WIDE = 512 };
+    for (int row = 0; row < m; row++, a += lda, c += ldc)
+        for (int first = 0; first < n; first += WIDE)
+            for (int start = 0; start < k; start += CK(STEPS)) {
+                float sum[WIDE] __attribute__((aligned(64))) = {0};
+                const int wide = CK(least)(WIDE, n - first), end = CK(least)(k, start + CK(STEPS));
+                for (int i = start; i < end;) {
+                    const float *from = b + (ptrdiff_t)i * ldb + first;
+                    int j = 0;
+                    if (i + 4 <= end) {
+                        const float v0 = a[i], v1 = a[i + 1], v2 = a[i + 2], v3 = a[i + 3];
+                        for (; j < wide; j += CK_LANES) {
+                            CK(vector) total = CK(load)(sum + j);
+                            total += v0 * CK(load_some)(from + j, wide - j);
+                            total += v1 * CK(load_some)(from + ldb + j, wide - j);
+                            total += v2 * CK(load_some)(from + 2 * ldb + j, wide - j);
+                            total += v3 * CK(load_some)(from + 3 * ldb + j, wide - j);
+                            CK(store)(sum + j, total);
+                        }
+                        i += 4;
+                    } else {
+                        const float value = a[i];
+                        for (; j < wide; j += CK_LANES) {
+                            CK(vector) total = CK(load)(sum + j);
+                            total += value * CK(load_some)(from + j, wide - j);
+                            CK(store)(sum + j, total);
+                        }
+                        i++;
+                    }
+                }
+                for (int j = 0; j < wide; j++) c[first + j] = start > 0 ? c[first + j] + sum[j] : sum[j];
+            }
 }
 
 /* The same with b[k x n] as it is, rows `ldb` apart, or (transposed) b[n x k]: for operands that are used once, such as a
@@ -162,6 +232,11 @@ static void CK(product)(int m, int n, int k, const float *a, ptrdiff_t lda, cons
  * rows of one panel would be short runs far apart. */
 static void CK(product_once)(int m, int n, int k, const float *a, ptrdiff_t lda, const float *b, ptrdiff_t ldb,
                              int transposed, float *c, ptrdiff_t ldc) {
+    /* One or two rows: b is read as it lies, some rows at a time, line after line. The order of each sum is that of the tiles. */
+    if (m <= 2 && !transposed) {
+        CK(product_lines)(m, n, k, a, lda, b, ldb, c, ldc);
+        return;
+    }
     enum { PANELS = 4 };
     float packed[PANELS * CK(STEPS) * CK(COLUMNS)] __attribute__((aligned(64)));
     CK(left) left = {.step = 1};
@@ -184,7 +259,7 @@ static void CK(product_once)(int m, int n, int k, const float *a, ptrdiff_t lda,
                 for (int i = 0; i < m; i += CK(ROWS)) {
                     CK(rows_from)(&left, a + i * lda + start, lda);
                     CK(tile)(1, steps, &left, panel, inPlace ? ldb : CK(COLUMNS), c + i * ldc + first + j, ldc,
-                             CK(least)(CK(ROWS), m - i), CK(least)(CK(COLUMNS), wide - j), start > 0);
+                             CK(least)(CK(ROWS), m - i), CK(least)(CK(COLUMNS), wide - j), (CK(ending)){.add = start > 0});
                 }
             }
         }
@@ -209,7 +284,8 @@ static void CK(product_pixels)(int m, int n, int pixels, const float *x, const f
     for (int j = 0; j < n; j += CK(COLUMNS))
         for (int i = 0; i < m; i += CK(ROWS)) {
             CK(rows_from)(&left, x + i, 1);
-            CK(tile)(1, pixels, &left, dy + j, n, c + (ptrdiff_t)i * n + j, n, CK(least)(CK(ROWS), m - i), CK(COLUMNS), add);
+            CK(tile)(1, pixels, &left, dy + j, n, c + (ptrdiff_t)i * n + j, n, CK(least)(CK(ROWS), m - i), CK(COLUMNS),
+                     (CK(ending)){.add = add});
         }
 }
 
@@ -234,7 +310,7 @@ static void CK(border)(const float *x, const ck_patches *p, float *padded) {
 
 /* Output pixels [first, first + rows) of one image: a patch is k runs of columns*channels floats in the map itself. */
 static void CK(patch_product)(const float *padded, int wide, const ck_patches *p, int first, int rows, int n,
-                              const float *b, float *y, ptrdiff_t ldy) {
+                              const float *b, const ck_epilogue *epilogue, float *y, ptrdiff_t ldy) {
     const int run = CK(patch_columns)(p) * p->channels;
     CK(left) left = {.step = 1, .line = (ptrdiff_t)wide * p->channels};
     for (int i = 0; i < rows; i += CK(ROWS)) {
@@ -245,7 +321,7 @@ static void CK(patch_product)(const float *padded, int wide, const ck_patches *p
         }
         for (int j = 0; j < n; j += CK(COLUMNS))
             CK(tile)(p->k, run, &left, b + (ptrdiff_t)j * p->k * run, CK(COLUMNS), y + i * ldy + j, ldy, present,
-                     CK(least)(CK(COLUMNS), n - j), 0);
+                     CK(least)(CK(COLUMNS), n - j), (CK(ending)){0, epilogue, j, n});
     }
 }
 
@@ -260,7 +336,7 @@ static void CK(patch_gradient)(const float *padded, const ck_patches *p, int n, 
             const int present = CK(least)(CK(ROWS), m - i);
             for (int r = 0; r < present; r++) left.row[r] = padded + (ptrdiff_t)((i + r) / run) * line + (i + r) % run;
             CK(tile)(p->down, p->across, &left, dy + (ptrdiff_t)j * p->down * p->across, CK(COLUMNS),
-                     gradient + (ptrdiff_t)i * n + j, n, present, CK(least)(CK(COLUMNS), n - j), 1);
+                     gradient + (ptrdiff_t)i * n + j, n, present, CK(least)(CK(COLUMNS), n - j), (CK(ending)){.add = 1});
         }
 }
 

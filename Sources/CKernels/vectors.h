@@ -112,6 +112,10 @@ static inline CK(vector) CK(finish)(CK(vector) v, const ck_epilogue *e, int i, i
     return CK(activate)(v, &e->activation);
 }
 
+static __attribute__((noinline)) void CK(activate_all)(CK(vector) *v, int n, const ck_activation *f) {
+    for (int i = 0; i < n; i++) v[i] = CK(activate)(v[i], f);
+}
+
 /* The same for `rows` pairs of vectors of channels [i, i + 2 lanes), with one look at what there is to do. */
 static inline __attribute__((always_inline)) void CK(finish_pairs)(CK(vector) v[][2], int rows, const ck_epilogue *e, int i,
                                                                    int c) {
@@ -136,10 +140,10 @@ static inline __attribute__((always_inline)) void CK(finish_pairs)(CK(vector) v[
                 v[r][1] = CK(at_most)(v[r][1], 6);
             }
     } else if (kind != CK_NO_ACTIVATION) {
-        const ck_activation f = e->activation;
-        for (int r = 0; r < rows; r++) {
-            v[r][0] = CK(activate)(v[r][0], &f);
-            v[r][1] = CK(activate)(v[r][1], &f);
-        }
+        /* In memory, so that the others stay in registers. */
+        CK(vector) copy[CK_ROWS][2];
+        _Pragma("clang loop unroll(full)") for (int r = 0; r < rows; r++) copy[r][0] = v[r][0], copy[r][1] = v[r][1];
+        CK(activate_all)(copy[0], 2 * rows, &e->activation);
+        _Pragma("clang loop unroll(full)") for (int r = 0; r < rows; r++) v[r][0] = copy[r][0], v[r][1] = copy[r][1];
     }
 }

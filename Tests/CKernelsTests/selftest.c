@@ -65,6 +65,17 @@ static void products(void) {
         ck_pack(at, m, k, m, CK_PANEL, columns);
         ck_product(m, n, k, a, k, packed, c, n, 0);
         worst = fmax(worst, distance(c, wanted, (size_t)m * n));
+        /* With what follows it, against the same afterwards. */
+        float *scale = floats(n), *shift = floats(n), *finished = floats((size_t)m * n);
+        static const ck_activation kinds[] = {{CK_NO_ACTIVATION, 0, 0}, {CK_RELU, 0, 0}, {CK_GATE, 1, 0}, {CK_RELU6, 0, 0}, {CK_HARD_SWISH, 0, 0}};
+        for (int e = 0; e < 15; e++) {
+            const ck_epilogue epilogue = {e / 5 == 1 ? NULL : scale, e / 5 == 2 ? NULL : shift, kinds[e % 5]};
+            ck_product(m, n, k, a, k, packed, c, n, 0);
+            ck_finish_rows(c, m, n, n, &epilogue);
+            ck_product_finished(m, n, k, a, k, packed, &epilogue, finished, n);
+            for (int i = 0; i < m * n; i++) worst = fmax(worst, fabs((double)c[i] - (double)finished[i]) / (1 + fabs((double)c[i])));
+        }
+        free(scale), free(shift), free(finished);
         ck_product_once(m, n, k, a, k, b, n, 0, c, n);
         worst = fmax(worst, distance(c, wanted, (size_t)m * n));
         ck_product_once(m, n, k, a, k, bt, k, 1, c, n);
@@ -203,8 +214,9 @@ static void patches(int k, int columns, int stride, int before, int after) {
     memset(dw, 0, (size_t)k * columns * c * o * sizeof(float));
     ck_border(x, &p, padded);
     /* In two parts, as two threads do it, with rows that are apart. */
-    ck_patch_product(padded, wide, &p, 0, pixels / 3, o, packed, loose, apart);
-    ck_patch_product(padded, wide, &p, pixels / 3, pixels - pixels / 3, o, packed, loose + (size_t)(pixels / 3) * apart, apart);
+    const int part = pixels / 3;
+    ck_patch_product(padded, wide, &p, 0, part, o, packed, NULL, loose, apart);
+    ck_patch_product(padded, wide, &p, part, pixels - part, o, packed, NULL, loose + (size_t)part * apart, apart);
     for (int i = 0; i < pixels; i++) memcpy(y + (size_t)i * o, loose + (size_t)i * apart, o * sizeof(float));
     ck_patch_gradient(padded, &p, o, right, dw);
     char name[40];

@@ -54,6 +54,15 @@ import Testing
         let depthwise = graph(try network("depthwise", try #require(smallSettings["depthwise"])))
         #expect(count("Conv", depthwise) == 3)
         #expect(depthwise.nodes.contains { $0.attributes.contains { $0.name == "group" && $0.value == .integer(4) } })
+        let resnet = graph(try network("resnet18", try #require(smallSettings["resnet18"])))
+        #expect(count("Conv", resnet) == 8 && count("Add", resnet) == 3 && count("GlobalAveragePool", resnet) == 1)
+        #expect(
+            resnet.nodes.contains { $0.attributes.contains { $0.name == "strides" && $0.value == .integers([2, 2]) } })
+        let lite = graph(try network("efficientnet-lite0", try #require(smallSettings["efficientnet-lite0"])))
+        #expect(count("Conv", lite) == 13 && count("Clip", lite) == 9 && count("Add", lite) == 1)
+        // TensorFlow's SAME: an even side has its zero after it.
+        #expect(
+            lite.nodes.contains { $0.attributes.contains { $0.name == "pads" && $0.value == .integers([0, 0, 1, 1]) } })
         let foveanet = graph(try network("foveanet", try #require(smallSettings["foveanet"])))
         #expect(
             count("Sigmoid", foveanet) == 10 && count("Add", foveanet) == 4 && count("GlobalMaxPool", foveanet) == 1)

@@ -241,6 +241,9 @@ SMALL = {
     "resnet": ["channels=8,12,16,16", "hidden=[24]", "bnMomentum=0.9"],
     "resnet9": ["channels=8,12,16,16"],
     "foveanet": ["widths=12,16,24", "middles=8,16,16", "scale=1"],
+    "resnet18": ["stem=8", "channels=8,12,16", "blocks=1,2,1"],
+    "efficientnet-lite0": ["stem=8", "head=24", "channels=8,8,12,16", "blocks=1,2,1,1", "kernels=3,5,3,5",
+                           "strides=1,2,2,1", "expansions=1,2,3,2"],
 }
 CASES = [
     ("vanilla", 32, []),
@@ -254,6 +257,10 @@ CASES = [
     ("resnet", 1, ["--set", "channels=8,8", "--tta", "shift"]),
     ("resnet9", 32, []),
     ("resnet9", 48, ["--no-sharpen", "--tta", "flip", "--set", "activation=silu", "--temperature", 2]),
+    ("resnet18", 32, []),
+    ("resnet18", 37, ["--no-sharpen", "--tta", "flip", "--set", "activation=hard-swish"]),
+    ("efficientnet-lite0", 32, []),
+    ("efficientnet-lite0", 45, ["--no-sharpen", "--tta", "shift", "--temperature", 0.7]),
     ("foveanet", 32, []),
     ("foveanet", 37, ["--no-sharpen", "--tta", "shift", "--set", "activation=gelu"]),
     ("foveanet", 32, ["--preset", "fast", "--optimizer", "adam", "--sizes", "none"]),

@@ -152,6 +152,11 @@ typedef struct {
     X(void, product,                                                                                                   \
       (int m, int n, int k, const float *a, ptrdiff_t lda, const float *b, float *c, ptrdiff_t ldc, int add),          \
       (m, n, k, a, lda, b, c, ldc, add))                                                                               \
+    /* The same, then the epilogue (may be NULL). */                                                                   \
+    X(void, product_finished,                                                                                          \
+      (int m, int n, int k, const float *a, ptrdiff_t lda, const float *b, const ck_epilogue *epilogue, float *c,      \
+       ptrdiff_t ldc),                                                                                                 \
+      (m, n, k, a, lda, b, epilogue, c, ldc))                                                                          \
     /* y = activation(y*scale + shift) of rows that are `ld` apart, in place. */                                       \
     X(void, finish_rows, (float *y, size_t rows, int c, ptrdiff_t ld, const ck_epilogue *epilogue),                     \
       (y, rows, c, ld, epilogue))                                                                                      \
@@ -167,11 +172,12 @@ typedef struct {
     /* The part of a map that its patches see, with zeros around: (down-1)*stride + k rows of as many columns. */       \
     X(void, border, (const float *x, const ck_patches *p, float *padded), (x, p, padded))                              \
     /* y[rows x n] = patches of the output pixels [first, first + rows) of one bordered map, whose rows are `wide` pixels,\
-     * times b, k*columns*channels x n in the order ky, kx, c, packed. Rows of y are `ldy` apart. */                   \
+     * times b, k*columns*channels x n in the order ky, kx, c, packed; then the epilogue (may be NULL). Rows of y are  \
+     * `ldy` apart. */                                                                                                 \
     X(void, patch_product,                                                                                             \
-      (const float *padded, int wide, const ck_patches *p, int first, int rows, int n, const float *b, float *y,       \
-       ptrdiff_t ldy),                                                                                                 \
-      (padded, wide, p, first, rows, n, b, y, ldy))                                                                    \
+      (const float *padded, int wide, const ck_patches *p, int first, int rows, int n, const float *b,                 \
+       const ck_epilogue *epilogue, float *y, ptrdiff_t ldy),                                                          \
+      (padded, wide, p, first, rows, n, b, epilogue, y, ldy))                                                                    \
     /* c[i x n] = (add ? c : 0) + sum over pixels of x[pixel x i] * dy[pixel x n], both as they are. n is a multiple of\
      * ck_columns(). */                                                                                                \
     X(void, product_pixels, (int i, int n, int pixels, const float *x, const float *dy, float *c, int add),            \

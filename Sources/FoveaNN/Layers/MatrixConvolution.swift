@@ -90,14 +90,12 @@ final class MatrixConvolution: ConvolutionAlgorithm {
                     ck_border(from, &patches, pass.scratch[thread])
                     (from, wide) = (pass.scratch[thread], s.bordered.width)
                 }
-                // The epilogue finds its rows in the cache.
+                // Some rows meet all filters while both are in the cache.
                 while row < end {
                     let rows = min(end - row, Self.block)
-                    let to = y + row * s.outputs
                     ck_patch_product(
                         from, Int32(wide), &patches, Int32(row - image * s.pixels), Int32(rows), Int32(s.outputs),
-                        own!, to, s.outputs)
-                    if let epilogue { ck_finish_rows(to, rows, Int32(s.outputs), s.outputs, epilogue) }
+                        own!, epilogue, y + row * s.outputs, s.outputs)
                     row += rows
                 }
             }
@@ -111,11 +109,9 @@ final class MatrixConvolution: ConvolutionAlgorithm {
         pass.pool.split(count * s.pixels, grain: 12) { _, range in
             for row in stride(from: range.lowerBound, to: range.upperBound, by: Self.block) {
                 let rows = min(range.upperBound - row, Self.block)
-                let to = y + row * s.outputs
-                ck_product(
-                    Int32(rows), Int32(s.outputs), Int32(s.inputs), x + row * s.inputs, s.inputs, packed, to,
-                    s.outputs, 0)
-                if let epilogue { ck_finish_rows(to, rows, Int32(s.outputs), s.outputs, epilogue) }
+                ck_product_finished(
+                    Int32(rows), Int32(s.outputs), Int32(s.inputs), x + row * s.inputs, s.inputs, packed, epilogue,
+                    y + row * s.outputs, s.outputs)
             }
         }
     }
@@ -139,7 +135,7 @@ final class MatrixConvolution: ConvolutionAlgorithm {
                         ck_patch_product(
                             pass.scratch[thread], Int32(phase.bordered.width), &patches, Int32(line * across),
                             Int32(across), Int32(s.inputs),
-                            packedRotated + phase.first * s.outputs * Panels.right(s.inputs),
+                            packedRotated + phase.first * s.outputs * Panels.right(s.inputs), nil,
                             dx + image * to + first * s.inputs, s.stride * s.inputs)
                     }
                 }

@@ -19,7 +19,9 @@ package struct TensorInfo: Sendable, Equatable {
 ///   activations  | outputs of the layers, whole batch | layers' own memory | per-thread scratch |
 ///   deltas       | two buffers of the largest activation, used in turn        |      training only
 /// ```
-/// Inference uses two activation buffers in turn and keeps nothing.
+/// Inference uses two activation buffers in turn and keeps nothing. Layers of large maps, which come first, take an image a
+/// thread at a time, so that their maps stay in the caches; the layers after them take a whole batch, so that their weights
+/// are read once for many images.
 ///
 /// THREADING: one call at a time. `@unchecked Sendable`: a network may move between threads; whoever holds it calls it.
 package final class Network: @unchecked Sendable {
@@ -70,6 +72,12 @@ package final class Network: @unchecked Sendable {
     /// Loss and hit of each image; training only.
     private let lossRows: Floats?
     private let firstTrainable: Int
+    /// Layers that take a few images at a time, all from the first on, and how many; what they make of a batch.
+    private let largeLayers: Int
+    private let few: Int
+    private let collected: Floats
+    /// Floats of a map that is large: half of a MiB.
+    private static let largeMap = 1 << 17
     /// The last fully connected layer.
     private let headIndex: Int?
     private let names: [String: Int]
@@ -123,7 +131,17 @@ package final class Network: @unchecked Sendable {
         let memory = Arena()
         let largest = layers.map { max($0.input.count, $0.output.count) }.max() ?? 0
         var places: [Int?] = [nil]
-        let turns = mode == .inference ? [memory.reserve(capacity * largest), memory.reserve(capacity * largest)] : []
+        let headIndex = layers.lastIndex { $0 is FullyConnected }
+        self.headIndex = headIndex
+        let few = min(capacity, threads)
+        let large = layers.lastIndex { max($0.input.count, $0.output.count) > Self.largeMap }
+        let largeLayers = mode == .inference ? min(large.map { $0 + 1 } ?? 0, headIndex ?? layers.count) : 0
+        (self.largeLayers, self.few) = (largeLayers, few)
+        func mostImages(_ index: Int) -> Int { index < largeLayers ? few : capacity }
+        let turnFloats = layers.indices.map { max(layers[$0].input.count, layers[$0].output.count) * mostImages($0) }
+            .max()
+        let turns = mode == .inference ? (0..<2).map { _ in memory.reserve(turnFloats ?? 0) } : []
+        let collectedPlace = largeLayers > 0 ? memory.reserve(capacity * layers[largeLayers - 1].output.count) : 0
         var turn = 0
         for layer in layers {
             if layer.inPlace {
@@ -135,7 +153,7 @@ package final class Network: @unchecked Sendable {
                 turn = 1 - turn
             }
         }
-        let needs = layers.map { $0.needs(maxBatch: capacity, mode: mode) }
+        let needs = layers.enumerated().map { $1.needs(maxBatch: mostImages($0), mode: mode) }
         let own = needs.map { memory.reserve($0.own) }
         let sharedPlace = memory.reserve(needs.map(\.shared).max() ?? 0)
         let scratchFloats = needs.map(\.scratch).max() ?? 0
@@ -176,11 +194,11 @@ package final class Network: @unchecked Sendable {
         self.values = values[0]
         self.gradients = mode == .training ? gradients[0] : nil
         activations = places.map { $0.map { memory[$0] } }
+        collected = memory[collectedPlace]
         self.deltas = deltaPlaces.map { deltas[$0] }
         self.scratch = scratch.map { memory[$0] }
         self.partial = partial.map { memory[$0] }
         self.lossRows = lossRows.map { memory[$0] }
-        headIndex = layers.lastIndex { $0 is FullyConnected }
         firstTrainable = layers.firstIndex { $0.tensors.contains { $0.kind == .parameter } } ?? layers.count
 
         var next = 0
@@ -282,31 +300,42 @@ package final class Network: @unchecked Sendable {
             clock: clock)
     }
 
-    /// Runs all layers over at most `maxBatch` images; the result is in the network's own memory until the next call.
-    ///
-    /// - Parameter most: only the first ones; nil: all.
-    func forward(_ images: UnsafePointer<Float>, count: Int, layers most: Int? = nil, _ pass: Pass) -> Floats {
-        precondition(count <= maxBatch)
-        let images = UnsafeMutablePointer(mutating: images)  // no layer in place comes first, so x is only read
-        let last = most ?? layers.count
-        for index in 0..<last {
-            layers[index].run(activations[index] ?? images, activations[index + 1]!, count: count, pass)
+    /// Runs layers one after the other; the result is in the network's own memory until the next call.
+    private func run(_ range: Range<Int>, _ x: Floats, count: Int, _ pass: Pass) -> Floats {
+        var from = x
+        for index in range {
+            let layer = layers[index]
+            let to = layer.inPlace ? from : activations[index + 1]!
+            layer.run(from, to, count: count, pass)
+            from = to
         }
-        return activations[last] ?? images
+        return from
     }
 
-    /// Inference in blocks of images whose activations stay in the cache.
+    /// Inference in blocks of images.
     ///
-    /// - Parameter body: gets the first image's number, how many there are, and the result of the first `layers` layers,
-    ///   which it may change.
+    /// - Parameters:
+    ///   - most: layers to run.
+    ///   - body: gets the first image's number, how many there are, and the last layer's result, which it may change.
     private func eachBlock(
-        _ images: UnsafePointer<Float>, count: Int, layers: Int, _ body: (Int, Int, Floats) -> Void
+        _ images: UnsafePointer<Float>, count: Int, layers most: Int, _ body: (Int, Int, Floats) -> Void
     ) {
-        let most = min(maxBatch, imageBlock * pool.threads)
+        let block = min(maxBatch, imageBlock * pool.threads)
         let pass = pass(training: false)
-        for first in stride(from: 0, to: count, by: most) {
-            let present = min(most, count - first)
-            body(first, present, forward(images + first * input.count, count: present, layers: layers, pass))
+        let images = UnsafeMutablePointer(mutating: images)  // no layer in place comes first, so x is only read
+        for first in stride(from: 0, to: count, by: block) {
+            let present = min(block, count - first)
+            var x = images + first * input.count
+            if largeLayers > 0 {
+                let size = layers[largeLayers - 1].output.count
+                for at in stride(from: 0, to: present, by: few) {
+                    let some = min(few, present - at)
+                    let result = run(0..<largeLayers, x + at * input.count, count: some, pass)
+                    (collected + at * size).update(from: result, count: some * size)
+                }
+                x = collected
+            }
+            body(first, present, run(largeLayers..<most, x, count: present, pass))
         }
     }
 
@@ -370,12 +399,13 @@ package final class Network: @unchecked Sendable {
     ) -> (loss: Double, hits: Int) {
         precondition(mode == .training)
         let pass = pass(training: true, step: step, epoch: epoch, seed: seed)
-        let logits = forward(images, count: count, pass)
+        precondition(count <= maxBatch)
+        let images = UnsafeMutablePointer(mutating: images)
+        let logits = run(layers.indices, images, count: count, pass)
         var dy = deltas[0]
         var spare = deltas[1]
         let result = loss.apply(
             logits, classes: classes, targets: targets, count: count, gradient: dy, rows: lossRows!, pool)
-        let images = UnsafeMutablePointer(mutating: images)
         for index in stride(from: layers.count - 1, through: firstTrainable, by: -1) {
             let layer = layers[index]
             let x = activations[index] ?? images
