@@ -39,9 +39,11 @@ run: build ## Build, then serve: images dropped into inbox/ appear in outbox/
 	@exec $(BIN)/fovead
 
 build: packages ## Install what is missing and build a release
+	@$(mend_moved)
 	@$(BUILD)
 
 test: packages ## Build and run all tests
+	@$(mend_moved)
 	@$(BUILD) --build-tests
 	@$(SWIFT) test -c release --skip-build
 	@# The kernels once more as processors without AVX-512 and without AVX2 run them.
@@ -49,6 +51,21 @@ test: packages ## Build and run all tests
 	@for isa in $(ISAS); do \
 	  FOVEA_ISA=$$isa $(SWIFT) test -c release --skip-build --filter 'FoveaNNTests|FoveaImageTests|PluginABITests'; done
 	@$(check_interchange)
+
+# In a checkout that was moved or copied, the compiler refuses the modules that it cached under the old path, and every build
+# fails. So the path is written down; where another one, or none, is found beside a cache, the cache is removed and made anew.
+define mend_moved
+here=$$(pwd -P); there=$$(cat .build/checkout 2>/dev/null || true); \
+  if [ "$$there" != "$$here" ]; then \
+    for cache in .build/*/*/ModuleCache; do \
+      if [ -d "$$cache" ]; then \
+        echo "fovea: this checkout was built$${there:+ in $$there} before: removing the compiler's module cache $$cache" >&2; \
+        rm -rf "$$cache"; \
+      fi; \
+    done; \
+    mkdir -p .build; printf '%s\n' "$$here" > .build/checkout; \
+  fi
+endef
 
 # $(1): Debian packages that are installed where they are missing.
 define install_missing

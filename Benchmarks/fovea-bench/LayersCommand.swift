@@ -18,8 +18,8 @@ struct LayersCommand: ParsableCommand {
     @Option(help: "Batches that are timed, after one that is not.")
     var rounds = 5
 
-    @Option(help: "Sides of the images.")
-    var side = 32
+    @Option(help: "Sides of the images. By default those that the network was made for.")
+    var side: Int?
 
     @Flag(help: "Inference instead of training.")
     var inference = false

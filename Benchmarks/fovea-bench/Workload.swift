@@ -12,13 +12,18 @@ final class Workload {
     private var scores: [Float]
     private var steps = 0
 
+    private static let forPhotographs = EfficientNetLite.allCases.map(\.rawValue) + ["resnet18"]
+
     /// - Parameters:
-    ///   - architecture: with its own defaults, 100 classes.
-    ///   - side: of the images.
-    init(_ architecture: String, training: Bool, batch: Int, threads: Int, side: Int = 32) throws {
+    ///   - architecture: with its own defaults; 1,000 classes for those for photographs, else 100.
+    ///   - side: of the images; nil is 224 for photographs, else 32.
+    init(_ architecture: String, training: Bool, batch: Int, threads: Int, side: Int? = nil) throws {
+        let isForPhotographs = Self.forPhotographs.contains(architecture)
+        let side = side ?? EfficientNetLite(rawValue: architecture)?.side ?? (isForPhotographs ? 224 : 32)
         self.batch = batch
         let definition = NetworkDefinition(
-            architecture: architecture, input: Shape(height: side, width: side, channels: 3), classes: 100)
+            architecture: architecture, input: Shape(height: side, width: side, channels: 3),
+            classes: isForPhotographs ? 1000 : 100)
         network = try Network(definition, maxBatch: batch, mode: training ? .training : .inference, threads: threads)
         network.initialize(seed: 1)
         // A stem that is fitted to images would be zeros.

@@ -15,7 +15,9 @@ CORES = len(os.sched_getaffinity(0))
 import numpy as np
 import torch
 
-from networks import NETWORKS
+from networks import CLASSES, NETWORKS, SIDES
+
+SIDE, COUNT = SIDES.get(name, 32), CLASSES.get(name, 100)
 
 torch.manual_seed(1)
 torch.set_num_threads(CORES)
@@ -24,7 +26,7 @@ torch.set_num_threads(CORES)
 def torch_step(fused):
     """A step of training or of inference in PyTorch, channels_last; Adam in one kernel or in several."""
     network = NETWORKS[name]().to(memory_format=torch.channels_last)
-    images = torch.randn(batch, 3, 32, 32).to(memory_format=torch.channels_last)
+    images = torch.randn(batch, 3, SIDE, SIDE).to(memory_format=torch.channels_last)
     if job == "infer":
         network.eval()
 
@@ -33,7 +35,7 @@ def torch_step(fused):
                 network(images)
 
         return infer
-    labels = torch.arange(batch) % 100
+    labels = torch.arange(batch) % COUNT
     optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=1e-4, fused=fused)
     network.train()
 
@@ -61,6 +63,11 @@ def export(path):
         nodes.append(helper.make_node(kind, inputs, [title], **attributes))
         return title
 
+    def convolution(module, x, pads):
+        inputs = [x, constant(module.weight)] + ([constant(module.bias)] if module.bias is not None else [])
+        return node("Conv", inputs, pads=pads, group=module.groups, kernel_shape=list(module.kernel_size),
+                    strides=list(module.stride))
+
     def follow(module, x):
         nn = torch.nn
         kind = type(module).__name__
@@ -68,18 +75,24 @@ def export(path):
             for part in module:
                 x = follow(part, x)
             return x
+        if kind == "Joined":
+            return follow(module.activation, node("Add", [follow(module.shortcut, x), follow(module.branch, x)]))
+        if kind == "Same":
+            return convolution(module.convolution, x, [module.pads[0]] * 2 + [module.pads[1]] * 2)
         if kind == "Whole":
             return follow(module.activation, node("Add", [x, follow(module.branch, x)]))
         if isinstance(module, nn.Conv2d):
-            inputs = [x, constant(module.weight)] + ([constant(module.bias)] if module.bias is not None else [])
-            return node("Conv", inputs, pads=[*module.padding, *module.padding], group=module.groups,
-                        kernel_shape=list(module.kernel_size))
+            return convolution(module, x, [*module.padding, *module.padding])
         if isinstance(module, (nn.BatchNorm2d, nn.BatchNorm1d)):
             one = torch.ones(module.num_features)
             scale = one if module.weight is None else module.weight
             shift = 0 * one if module.bias is None else module.bias
             return node("BatchNormalization", [x] + [constant(v) for v in (
                 scale, shift, module.running_mean, module.running_var)], epsilon=module.eps)
+        if isinstance(module, nn.ReLU6):
+            return node("Clip", [x, constant(torch.tensor(0.0)), constant(torch.tensor(6.0))])
+        if isinstance(module, nn.AdaptiveAvgPool2d):
+            return node("GlobalAveragePool", [x])
         if isinstance(module, nn.ReLU):
             return node("Relu", [x])
         if isinstance(module, nn.SiLU):
@@ -104,14 +117,14 @@ def export(path):
     nodes[-1].output[0] = "logits"
     assert last == f"v{len(nodes) - 1}"
     graph = helper.make_graph(
-        nodes, name, [helper.make_tensor_value_info("images", TensorProto.FLOAT, [batch, 3, 32, 32])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, 100])], weights)
+        nodes, name, [helper.make_tensor_value_info("images", TensorProto.FLOAT, [batch, 3, SIDE, SIDE])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, COUNT])], weights)
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
 
 
 def exported_step():
     """A step of inference in ONNX Runtime or OpenVINO, both with all their optimisations, in float32."""
-    images = np.random.default_rng(1).standard_normal((batch, 3, 32, 32), dtype=np.float32)
+    images = np.random.default_rng(1).standard_normal((batch, 3, SIDE, SIDE), dtype=np.float32)
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, f"{name}.onnx")
         export(path)

@@ -1,7 +1,7 @@
 """Fovea's networks written in PyTorch, layer for layer, so that both sides compute the same.
 
-Each function returns a module that takes N x 3 x 32 x 32 and gives N x 100 logits. Random parameters: only speed is
-measured here (that the results agree is the business of Tests/FoveaNNTests/Golden).
+Each function returns a module that takes N x 3 x side x side and gives N x classes logits (`SIDES`, `CLASSES`). Random
+parameters: only speed is measured here (that the results agree is the business of Tests/FoveaNNTests/Golden).
 """
 import torch
 import torch.nn.functional as F
@@ -141,4 +141,74 @@ def resnet9(classes=100):
     )
 
 
-NETWORKS = {f.__name__: f for f in (vanilla, depthwise, resnet, foveanet, resnet9)}
+class Same(nn.Module):
+    """A convolution with TensorFlow's SAME: with stride 2 an even side has its zeros on the right and at the bottom."""
+
+    def __init__(self, inputs, outputs, kernel, stride=1, groups=1, side=0):
+        super().__init__()
+        whole = max(0, ((side + stride - 1) // stride - 1) * stride + kernel - side)
+        self.pads = [whole // 2, whole - whole // 2]
+        self.convolution = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
+
+    def forward(self, x):
+        return self.convolution(F.pad(x, self.pads * 2))
+
+
+class Joined(nn.Module):
+    """shortcut(x) + branch(x), then an activation."""
+
+    def __init__(self, shortcut, branch):
+        super().__init__()
+        self.shortcut, self.branch, self.activation = shortcut, branch, nn.ReLU()
+
+    def forward(self, x):
+        return self.activation(self.shortcut(x) + self.branch(x))
+
+
+def resnet18(classes=1000):
+    """He et al. 2015, as torchvision has it."""
+
+    def conv(inputs, outputs, kernel, stride=1):
+        return [nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False), norm(outputs)]
+
+    layers, inputs = conv(3, 64, 7, 2) + [nn.ReLU(), nn.MaxPool2d(3, 2, padding=1)], 64
+    for channels in (64, 128, 256, 512):
+        for block in range(2):
+            stride = 2 if block == 0 and channels > 64 else 1
+            branch = conv(inputs, channels, 3, stride) + [nn.ReLU()] + conv(channels, channels, 3)
+            shortcut = conv(inputs, channels, 1, stride) if stride > 1 else []
+            layers.append(Joined(nn.Sequential(*shortcut), nn.Sequential(*branch)))
+            inputs = channels
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, classes))
+
+
+def efficientnet_lite0(classes=1000):
+    """Tan & Le 2019, in the Lite form."""
+    side = SIDES["efficientnet-lite0"]
+
+    def conv(inputs, outputs, kernel, stride=1, groups=1, active=True):
+        nonlocal side
+        layers = [Same(inputs, outputs, kernel, stride, groups, side), nn.BatchNorm2d(outputs, eps=1e-3)]
+        side = (side + stride - 1) // stride
+        return layers + ([nn.ReLU6()] if active else [])
+
+    layers, inputs = conv(3, 32, 3, 2), 32
+    for expansion, channels, blocks, kernel, first in (
+        (1, 16, 1, 3, 1), (6, 24, 2, 3, 2), (6, 40, 2, 5, 2), (6, 80, 3, 3, 2), (6, 112, 3, 5, 1), (6, 192, 4, 5, 2),
+        (6, 320, 1, 3, 1),
+    ):
+        for block in range(blocks):
+            wide, stride = inputs * expansion, first if block == 0 else 1
+            branch = conv(inputs, wide, 1) if expansion > 1 else []
+            branch += conv(wide, wide, kernel, stride, groups=wide) + conv(wide, channels, 1, active=False)
+            layers += [Whole(nn.Sequential(*branch))] if stride == 1 and inputs == channels else branch
+            inputs = channels
+    layers += conv(inputs, 1280, 1) + [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2)]
+    return nn.Sequential(*layers, nn.Linear(1280, classes))
+
+
+NETWORKS = {f.__name__: f for f in (vanilla, depthwise, resnet, foveanet, resnet9, resnet18)}
+NETWORKS["efficientnet-lite0"] = efficientnet_lite0
+# Those for photographs; the others take 32 pixels and know 100 classes.
+SIDES = {"resnet18": 224, "efficientnet-lite0": 224}
+CLASSES = {"resnet18": 1000, "efficientnet-lite0": 1000}

@@ -20,10 +20,11 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 BENCH = os.path.join(HERE, "..", "..", ".build", "release", "fovea-bench")
 PEERS = {"train": ["torch"], "infer": ["onnxruntime", "openvino", "torch"]}
-# The seed's networks with the seed's batches; foveanet with the fast recipe's.
+# The seed's networks with the seed's batches; foveanet with the fast recipe's; those for photographs at 224 x 224.
 CASES = [
     ("train", "resnet", 250), ("train", "vanilla", 500), ("train", "depthwise", 500), ("train", "foveanet", 1024),
-    ("infer", "resnet9", 64), ("infer", "resnet9", 1), ("infer", "foveanet", 64), ("infer", "foveanet", 1),
+    ("infer", "efficientnet-lite0", 16), ("infer", "efficientnet-lite0", 1), ("infer", "resnet18", 16),
+    ("infer", "resnet18", 1), ("infer", "resnet9", 64), ("infer", "resnet9", 1), ("infer", "foveanet", 64), ("infer", "foveanet", 1),
 ]
 
 

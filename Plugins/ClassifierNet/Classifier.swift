@@ -9,8 +9,8 @@ import SystemPackage
 // `classifier-net`: runs a network that Fovea trained.
 //
 // What the network is stands under `network` in the model's config.json, so a new network needs no new plugin. Everything is
-// read and checked in `create`, while files can be opened. Two parameters: "tta", test-time augmentation, and "temperature",
-// which divides the logits so that confidences mean what they say.
+// read and checked in `create`, while files can be opened. Three parameters: "tta", test-time augmentation; "temperature", which
+// divides the logits so that confidences mean what they say; and "unknown", how far from all known images is too far.
 
 /// An instance: a network with its weights, on the calling thread alone.
 final class Classifier: PluginInstance {
@@ -20,6 +20,8 @@ final class Classifier: PluginInstance {
     private let network: Network
     /// Where the answer is averaged over several views.
     private let averaged: AveragedNetwork?
+    /// nil where the model cannot tell.
+    private let unknown: Unknownness?
     /// JSON.
     let description: String
 
@@ -30,7 +32,10 @@ final class Classifier: PluginInstance {
         }
         let folder = FilePath(platformString: directory)
         do {
-            network = try Self.load(folder, arguments)
+            let weights = try SafetensorsFile(path: folder.appending(ModelFolder.weightsName))
+            let loaded = try Self.load(folder, weights, arguments)
+            network = loaded
+            unknown = try parameters.unknown.map { try Self.unknownness($0, weights, loaded, arguments) }
         } catch let refusal as PluginRefusal {
             throw refusal
         } catch let error as ShapeError {
@@ -59,8 +64,25 @@ final class Classifier: PluginInstance {
     func process(_ shape: fovea_shape, _ input: UnsafeRawPointer, _ output: UnsafeMutableRawPointer) {
         let (images, count) = (input.assumingMemoryBound(to: Float.self), Int(shape.count))
         let probabilities = output.assumingMemoryBound(to: Float.self)
-        if let averaged { return averaged.predict(images, count: count, probabilities: probabilities) }
-        network.predict(images, count: count, probabilities: probabilities)
+        guard let unknown else {
+            if let averaged { return averaged.predict(images, count: count, probabilities: probabilities) }
+            return network.predict(images, count: count, probabilities: probabilities)
+        }
+        unknown.withFeatures { features in
+            if let averaged {
+                averaged.predict(images, count: count, probabilities: probabilities)
+                // Of the image itself, whatever views answer.
+                network.features(images, count: count, into: features)
+            } else {
+                network.predict(images, count: count, probabilities: probabilities, features: features)
+            }
+        }
+    }
+
+    func unknownness(count: Int, into output: UnsafeMutablePointer<Float>) -> Bool {
+        guard let unknown else { return false }
+        unknown.measure(count: count, into: output)
+        return true
     }
 
     /// Touches all memory.
@@ -70,7 +92,25 @@ final class Classifier: PluginInstance {
         network.predict(images, count: Self.block, probabilities: &scores)
     }
 
-    private static func load(_ folder: FilePath, _ arguments: fovea_create_args) throws -> Network {
+    private static func unknownness(
+        _ parameters: KnownFeatures, _ weights: SafetensorsFile, _ network: Network, _ arguments: fovea_create_args
+    ) throws -> Unknownness {
+        let entry = try weights.entry(KnownFeatures.tensor)
+        guard network.headGain != nil, entry.shape.count == 2, entry.shape[0] > 0,
+            entry.shape[1] == network.featureCount
+        else {
+            throw PluginRefusal(
+                "tensor '\(KnownFeatures.tensor)' has the shape \(entry.shape), images × \(network.featureCount) features are "
+                    + "needed", FOVEA_ERROR_MODEL)
+        }
+        return Unknownness(
+            known: try weights.floats(KnownFeatures.tensor), features: network.featureCount, parameters: parameters,
+            maxCount: max(block, Int(arguments.max_count)))
+    }
+
+    private static func load(
+        _ folder: FilePath, _ weights: SafetensorsFile, _ arguments: fovea_create_args
+    ) throws -> Network {
         let path = folder.appending(ModelFolder.configurationName)
         let configuration = try ModelConfiguration(
             bytes: ModelFolder.read(path, limit: ModelFolder.textLimit), subject: path.escaped)
@@ -90,7 +130,7 @@ final class Classifier: PluginInstance {
         }
         let network = try Network(
             definition, maxBatch: min(block, max(1, Int(arguments.max_count))), mode: .inference, threads: 1)
-        try Weights.load(folder.appending(ModelFolder.weightsName), into: network)
+        try Weights.load(weights, into: network)
         return network
     }
 }
@@ -98,6 +138,7 @@ final class Classifier: PluginInstance {
 private struct Parameters {
     var tta = TestTimeAugmentation.none
     var temperature: Float = 1
+    var unknown: KnownFeatures?
 
     init(_ arguments: fovea_create_args) throws(PluginRefusal) {
         func refusal(_ text: String) -> PluginRefusal { PluginRefusal(text, FOVEA_ERROR_PARAMETERS) }
@@ -122,9 +163,11 @@ private struct Parameters {
                     throw refusal("\"\(name)\" cannot be \(value.text), it must be a number from 0.01 to 100")
                 }
                 temperature = Float(number)
+            case KnownFeatures.parameter:
+                do { unknown = try value.decode() } catch { throw refusal("\"\(name)\": \(error)") }
             default:
                 throw refusal(
-                    "unknown parameter \"\(name)\"; there are \"temperature\" and "
+                    "unknown parameter \"\(name)\"; there are \"temperature\", \"\(KnownFeatures.parameter)\" and "
                         + "\"\(TestTimeAugmentation.parameter)\": the network stands in config.json")
             }
         }
@@ -133,11 +176,11 @@ private struct Parameters {
 
 /// The weights' file against the network.
 enum Weights {
-    /// Exactly the network's tensors, each F32 or F16 and of its shape.
-    static func load(_ path: FilePath, into network: Network) throws {
-        let file = try SafetensorsFile(path: path)
+    /// Exactly the network's tensors, each F32 or F16 and of its shape, and perhaps the features of known images.
+    static func load(_ file: SafetensorsFile, into network: Network) throws {
         try file.check(
-            against: network.tensors.map { ($0.name, $0.shape) }, of: network.definition.architecture)
+            against: network.tensors.map { ($0.name, $0.shape) }, of: network.definition.architecture,
+            beside: [KnownFeatures.tensor])
         for tensor in network.tensors { try network.write(tensor.name, file.floats(tensor.name)) }
     }
 }

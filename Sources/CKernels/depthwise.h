@@ -1,33 +1,57 @@
-/* Depthwise convolutions, included once per instruction set: each channel by itself, k x k, stride 1 or 2. The maps are read
- * where they lie, without a border. Channels lie in the vectors; four pixels of a row are computed at a time, so that what is
- * loaded is used several times. k and the stride are constant, so that all sums stay in registers.
+/* Depthwise convolutions, included once per instruction set: each channel by itself, k x k, stride 1 or 2.
  *
- * Rows beyond the map are left out of the sums. Columns beyond the map matter only to the first and the last pixels of a row:
- * those take a second copy of the loop, which looks at each column. */
+ * A tile of the map is copied, two vectors of channels at a time, into a small buffer with its border of zeros:
+ *
+ *   tile:  rows x columns x 2 vectors          24 KiB, so that it stays in the first-level cache
+ *   taps:  k*k x 2 vectors
+ *
+ * There all distances are constant, no pixel is special, and four pixels of a row times two vectors are computed at a time:
+ * eight sums that do not wait for one another, and what is loaded is used several times. All taps of a pixel are summed in
+ * reading order, zeros of the border as well, wherever the tile begins. */
 
-enum { CK(GROUP) = 4 };
+enum {
+    CK(GROUP) = 4,
+    /* Floats of two vectors, and of a tile. */
+    CK(PAIR) = 2 * CK_LANES,
+    CK(TILE) = 6 * 1024,
+    /* Columns of a tile at most, border included. */
+    CK(TILE_COLUMNS) = 32,
+};
 
-/* `GROUP` pixels of a row from pixel `at` on, channels [i, i + n), of which `present` are stored. `from` is the first of the
- * `lines` rows of the map that count, at the column of the first tap; `column` is that column. */
-static inline __attribute__((always_inline)) void CK(depthwise_group)(
-    int k, int s, int edge, const float *from, ptrdiff_t line, ptrdiff_t c, int column, int width, const float *weights,
-    int lines, const ck_epilogue *epilogue, float *to, int present, int i, int n) {
-    CK(vector) sum[CK(GROUP)];
-    _Pragma("clang loop unroll(full)") for (int p = 0; p < CK(GROUP); p++) sum[p] = (CK(vector)){0};
-    for (int v = 0; v < lines; v++, from += line, weights += k * c) {
-        CK(vector) pixel[(CK(GROUP) - 1) * 2 + 7];
-        _Pragma("clang loop unroll(full)") for (int p = 0; p < (CK(GROUP) - 1) * s + k; p++) {
-            if (edge && (column + p < 0 || column + p >= width)) pixel[p] = (CK(vector)){0};
-            else pixel[p] = CK(load_some)(from + p * c, n);
+/* Channels [i, i + n) of `rows` x `columns` pixels from (top, left) on, either of which may lie outside the map. */
+static inline void CK(depthwise_tile)(const float *x, const ck_patches *p, int top, int left, int rows, int columns, int i,
+                                      int n, float *tile) {
+    const ptrdiff_t c = p->channels;
+    const int before = left < 0 ? CK(least)(-left, columns) : 0;
+    const int end = CK(least)(columns, p->width - left);
+    for (int row = 0; row < rows; row++, tile += columns * CK(PAIR)) {
+        const int y = top + row;
+        if (y < 0 || y >= p->height) {
+            memset(tile, 0, (size_t)(columns * CK(PAIR)) * sizeof(float));
+            continue;
         }
-        _Pragma("clang loop unroll(full)") for (int u = 0; u < k; u++) {
-            const CK(vector) weight = CK(load_some)(weights + u * c, n);
-            _Pragma("clang loop unroll(full)") for (int p = 0; p < CK(GROUP); p++) sum[p] += weight * pixel[p * s + u];
+        const float *from = x + ((ptrdiff_t)y * p->width + left) * c + i;
+        float *to = tile;
+        for (int column = 0; column < before; column++, to += CK(PAIR)) {
+            CK(store)(to, (CK(vector)){0});
+            CK(store)(to + CK_LANES, (CK(vector)){0});
         }
-    }
-    _Pragma("clang loop unroll(full)") for (int p = 0; p < CK(GROUP); p++) {
-        if (epilogue) sum[p] = CK(finish)(sum[p], epilogue, i, (int)c);
-        if (!edge || p < present) CK(store_some)(to + p * c, sum[p], n);
+        if (n >= CK(PAIR)) {
+            for (int column = before; column < end; column++, to += CK(PAIR)) {
+                CK(store)(to, CK(load)(from + column * c));
+                CK(store)(to + CK_LANES, CK(load)(from + column * c + CK_LANES));
+            }
+        } else {
+            for (int column = before; column < end; column++, to += CK(PAIR)) {
+                CK(store)(to, CK(load_some)(from + column * c, n));
+                CK(store)(to + CK_LANES, n > CK_LANES ? CK(load_some)(from + column * c + CK_LANES, n - CK_LANES)
+                                                      : (CK(vector)){0});
+            }
+        }
+        for (int column = CK(least)(columns, end > before ? end : before); column < columns; column++, to += CK(PAIR)) {
+            CK(store)(to, (CK(vector)){0});
+            CK(store)(to + CK_LANES, (CK(vector)){0});
+        }
     }
 }
 
@@ -35,30 +59,55 @@ static inline __attribute__((always_inline)) void CK(depthwise_group)(
 static inline __attribute__((always_inline)) void CK(depthwise_rows)(
     int k, int s, const float *x, const float *weights, const ck_patches *p, int first, int last,
     const ck_epilogue *epilogue, float *y) {
-    const ptrdiff_t c = p->channels, line = p->width * c;
-    /* Pixels up to here touch the left border, from there on the right one. */
-    const int after = p->width - k + p->left;
-    for (int row = first; row < last; row++) {
-        const int top = row * s - p->top;
-        const int v0 = top < 0 ? -top : 0, v1 = top + k > p->height ? p->height - top : k;
-        const float *from = x + (top + v0) * line - p->left * c, *taps = weights + v0 * k * c;
-        float *to = y + (ptrdiff_t)row * p->across * c;
-        for (int i = 0; i < c; i += CK_LANES) {
-            const int n = CK(least)(CK_LANES, (int)c - i);
-            for (int at = 0; at < p->across; at += CK(GROUP)) {
-                const int column = at * s - p->left, present = CK(least)(CK(GROUP), p->across - at);
-                const float *here = from + (ptrdiff_t)at * s * c + i;
-                float *there = to + at * c + i;
-                const int inside = column >= 0 && present == CK(GROUP) && (at + CK(GROUP) - 1) * s <= after;
-                if (inside && n == CK_LANES)
-                    CK(depthwise_group)(k, s, 0, here, line, c, column, p->width, taps + i, v1 - v0, epilogue, there,
-                                        CK(GROUP), i, CK_LANES);
-                else
-                    CK(depthwise_group)(k, s, 1, here, line, c, column, p->width, taps + i, v1 - v0, epilogue, there,
-                                        present, i, n);
+    /* A group may read beyond the last pixel of the last row, and what it makes of that is not stored. */
+    float tile[CK(TILE) + CK(GROUP) * 2 * CK(PAIR)] __attribute__((aligned(64)));
+    float taps[7 * 7 * CK(PAIR)] __attribute__((aligned(64)));
+    const ptrdiff_t c = p->channels;
+    const int widest = (CK(TILE_COLUMNS) - k) / s + 1, tiles = (p->across + widest - 1) / widest;
+    const int across = (p->across + tiles - 1) / tiles, columns = (across - 1) * s + k;
+    const int down = (CK(TILE) / CK(PAIR) / columns - k) / s + 1;
+    memset(tile, 0, sizeof tile);
+    for (int row = first; row < last; row += down)
+        for (int column = 0; column < p->across; column += across) {
+            const int high = CK(least)(down, last - row), wide = CK(least)(across, p->across - column);
+            for (int i = 0; i < c; i += CK(PAIR)) {
+                const int n = CK(least)(CK(PAIR), (int)c - i);
+                CK(depthwise_tile)(x, p, row * s - p->top, column * s - p->left, (high - 1) * s + k, columns, i, n, tile);
+                for (int t = 0; t < k * k; t++) {
+                    CK(store)(taps + t * CK(PAIR), CK(load_some)(weights + t * c + i, n));
+                    CK(store)(taps + t * CK(PAIR) + CK_LANES,
+                              n > CK_LANES ? CK(load_some)(weights + t * c + i + CK_LANES, n - CK_LANES) : (CK(vector)){0});
+                }
+                for (int line = 0; line < high; line++)
+                    for (int at = 0; at < wide; at += CK(GROUP)) {
+                        CK(vector) sum[CK(GROUP)][2];
+                        _Pragma("clang loop unroll(full)") for (int g = 0; g < CK(GROUP); g++)
+                            sum[g][0] = sum[g][1] = (CK(vector)){0};
+                        const float *from = tile + (line * columns + at) * s * CK(PAIR), *tap = taps;
+                        for (int v = 0; v < k; v++, from += columns * CK(PAIR))
+                            _Pragma("clang loop unroll(full)") for (int u = 0; u < k; u++, tap += CK(PAIR)) {
+                                const CK(vector) t0 = CK(load)(tap), t1 = CK(load)(tap + CK_LANES);
+                                _Pragma("clang loop unroll(full)") for (int g = 0; g < CK(GROUP); g++) {
+                                    sum[g][0] += t0 * CK(load)(from + (g * s + u) * CK(PAIR));
+                                    sum[g][1] += t1 * CK(load)(from + (g * s + u) * CK(PAIR) + CK_LANES);
+                                }
+                            }
+                        if (epilogue) CK(finish_pairs)(sum, CK(GROUP), epilogue, i, (int)c);
+                        float *to = y + ((ptrdiff_t)(row + line) * p->across + column + at) * c + i;
+                        if (n == CK(PAIR) && at + CK(GROUP) <= wide) {
+                            _Pragma("clang loop unroll(full)") for (int g = 0; g < CK(GROUP); g++, to += c) {
+                                CK(store)(to, sum[g][0]);
+                                CK(store)(to + CK_LANES, sum[g][1]);
+                            }
+                        } else {
+                            for (int g = 0; g < CK(least)(CK(GROUP), wide - at); g++, to += c) {
+                                CK(store_some)(to, sum[g][0], n);
+                                if (n > CK_LANES) CK(store_some)(to + CK_LANES, sum[g][1], n - CK_LANES);
+                            }
+                        }
+                    }
             }
         }
-    }
 }
 
 /* gradient += the sum over the output pixels of rows [first, last) of what each tap met, times dy. */

@@ -74,18 +74,18 @@ static inline CK(vector) CK(sigmoid)(CK(vector) x) {
     return 1.0f / (1.0f + CK(exponential)(bounded));
 }
 
-/* The smaller of the two; what is not a number stays none. */
-static inline CK(vector) CK(at_most)(CK(vector) x, float limit) {
-    const CK(integers) beyond = x > CK(all)(limit);
-    return CK(where)(~beyond, x) + CK(where)(beyond, CK(all)(limit));
+/* The larger and the smaller of the two, an instruction each. Not the built-in ones, which would hide what is not a number. */
+static inline CK(vector) CK(choose)(CK(integers) mask, CK(vector) a, CK(vector) b) {
+    return (CK(vector))((mask & (CK(integers))a) | (~mask & (CK(integers))b));
 }
+static inline CK(vector) CK(at_least)(CK(vector) x, float limit) { return CK(choose)(CK(all)(limit) > x, CK(all)(limit), x); }
+static inline CK(vector) CK(at_most)(CK(vector) x, float limit) { return CK(choose)(CK(all)(limit) < x, CK(all)(limit), x); }
 
 static inline CK(vector) CK(activate)(CK(vector) x, const ck_activation *f) {
-    /* Not a maximum, which would hide what is not a number. */
-    if (f->kind == CK_RELU) return CK(where)(~(x <= CK(all)(0)), x);
+    if (f->kind == CK_RELU) return CK(at_least)(x, 0);
     if (f->kind == CK_GATE) return x * CK(sigmoid)(x * (f->linear + f->cubic * x * x));
-    if (f->kind == CK_RELU6) return CK(at_most)(CK(where)(~(x <= CK(all)(0)), x), 6);
-    if (f->kind == CK_HARD_SWISH) return x * CK(at_most)(CK(where)(~(x <= CK(all)(-3)), x + 3), 6) * (1 / 6.0f);
+    if (f->kind == CK_RELU6) return CK(at_most)(CK(at_least)(x, 0), 6);
+    if (f->kind == CK_HARD_SWISH) return x * CK(at_most)(CK(at_least)(x + 3, 0), 6) * (1 / 6.0f);
     return x;
 }
 
@@ -110,4 +110,36 @@ static inline CK(vector) CK(finish)(CK(vector) v, const ck_epilogue *e, int i, i
     if (e->scale) v *= CK(load_some)(e->scale + i, c - i);
     if (e->shift) v += CK(load_some)(e->shift + i, c - i);
     return CK(activate)(v, &e->activation);
+}
+
+/* The same for `rows` pairs of vectors of channels [i, i + 2 lanes), with one look at what there is to do. */
+static inline __attribute__((always_inline)) void CK(finish_pairs)(CK(vector) v[][2], int rows, const ck_epilogue *e, int i,
+                                                                   int c) {
+    const int n = c - i, m = n - CK_LANES;
+    if (e->scale) {
+        const CK(vector) s0 = CK(load_some)(e->scale + i, n), s1 = CK(load_some)(e->scale + i + CK_LANES, m);
+        _Pragma("clang loop unroll(full)") for (int r = 0; r < rows; r++) v[r][0] *= s0, v[r][1] *= s1;
+    }
+    if (e->shift) {
+        const CK(vector) s0 = CK(load_some)(e->shift + i, n), s1 = CK(load_some)(e->shift + i + CK_LANES, m);
+        _Pragma("clang loop unroll(full)") for (int r = 0; r < rows; r++) v[r][0] += s0, v[r][1] += s1;
+    }
+    const int kind = e->activation.kind;
+    if (kind == CK_RELU6 || kind == CK_RELU) {
+        _Pragma("clang loop unroll(full)") for (int r = 0; r < rows; r++) {
+            v[r][0] = CK(at_least)(v[r][0], 0);
+            v[r][1] = CK(at_least)(v[r][1], 0);
+        }
+        if (kind == CK_RELU6)
+            _Pragma("clang loop unroll(full)") for (int r = 0; r < rows; r++) {
+                v[r][0] = CK(at_most)(v[r][0], 6);
+                v[r][1] = CK(at_most)(v[r][1], 6);
+            }
+    } else if (kind != CK_NO_ACTIVATION) {
+        const ck_activation f = e->activation;
+        for (int r = 0; r < rows; r++) {
+            v[r][0] = CK(activate)(v[r][0], &f);
+            v[r][1] = CK(activate)(v[r][1], &f);
+        }
+    }
 }

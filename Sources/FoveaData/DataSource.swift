@@ -125,10 +125,18 @@ package enum DataSource: Sendable, Equatable {
             let unpacked = try UnpackedArchive(path, in: scratch, limits: options.limits)
             var options = options
             options.name = options.name ?? ImageFolder.suggestedName(path)
-            var imported = try ImageFolder.read(unpacked.root, options: options)
+            var imported: ImportedPictures
+            do throws(DataError) {
+                imported = try ImageFolder.read(unpacked.root, options: options)
+            } catch {
+                throw DataError(error.code, unpacked.naming(error.description))
+            }
             imported.set.info.source = path.escaped
             imported.set.unpacked = unpacked
-            imported.refused = unpacked.leftOut + imported.refused
+            imported.refused =
+                unpacked.leftOut
+                + imported.refused.map { RefusedFile(path: unpacked.naming($0.path), reason: $0.reason) }
+            imported.notes = imported.notes.map(unpacked.naming)
             return imported
         case .imageFolder(let path):
             return try ImageFolder.read(path, options: options)
@@ -157,17 +165,18 @@ package enum DataSource: Sendable, Equatable {
     /// What tells, without reading the images, whether they may have changed: of a data set its description with its
     /// hashes, of files what stat(2) says.
     package func stamp() throws(DataError) -> String {
-        func line(_ path: FilePath) throws(DataError) -> String {
-            let status = try system { () throws(SystemError) in try Files.status(path, followingLinks: true) }
-            if status.isDirectory {
-                let names = try system { () throws(SystemError) in try Files.list(path) }
-                var lines: [String] = []
-                for name in names {
-                    lines.append("\(FilePath(root: nil, components: name).escaped) \(try line(path.appending(name)))")
-                }
-                return lines.sorted().joined(separator: "\n")
+        // What cannot be looked at is a part of the stamp too: it may be readable the next time.
+        func line(_ path: FilePath, above: [FileStatus]) -> String {
+            do throws(SystemError) {
+                let status = try Files.status(path, followingLinks: true)
+                guard status.isDirectory else { return "\(status.size) \(status.modified) \(status.inode)" }
+                if above.contains(where: status.isSameFile) { return "a link to above" }
+                return try Files.list(path).map { name in
+                    "\(FilePath(root: nil, components: name).escaped) \(line(path.appending(name), above: above + [status]))"
+                }.sorted().joined(separator: "\n")
+            } catch {
+                return "\(error)"
             }
-            return "\(status.size) \(status.modified) \(status.inode)"
         }
         switch self {
         case .dataset(let path):
@@ -175,7 +184,7 @@ package enum DataSource: Sendable, Equatable {
             return hexadecimal(
                 Digest.sha256(try system { () throws(SystemError) in try Files.read(description, limit: 64 << 20) }))
         case .archive(let path), .cifarFolder(let path), .imageFolder(let path):
-            return hexadecimal(Digest.sha256(Array(try line(path).utf8)))
+            return hexadecimal(Digest.sha256(Array(line(path, above: []).utf8)))
         }
     }
 

@@ -48,7 +48,8 @@ package struct DatasetInfo: Codable, Sendable, Equatable {
         superclassOf = try container.decodeIfPresent([Int].self, forKey: .superclassOf)
         func side(_ key: CodingKeys) throws -> Int {
             schema == Self.pictureSchema
-                ? try container.decodeIfPresent(Int.self, forKey: key) ?? 0 : try container.decode(Int.self, forKey: key)
+                ? try container.decodeIfPresent(Int.self, forKey: key) ?? 0
+                : try container.decode(Int.self, forKey: key)
         }
         (height, width) = (try side(.height), try side(.width))
         splits = try container.decode([String: Split].self, forKey: .splits)

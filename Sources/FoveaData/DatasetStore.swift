@@ -138,9 +138,13 @@ extension Dataset {
         guard info.schema == DatasetInfo.schema || info.keepsPictures else {
             throw DataError(
                 .foreign,
-                "\(path.escaped): schema \(info.schema) is neither \(DatasetInfo.schema) nor \(DatasetInfo.pictureSchema)")
+                "\(path.escaped): schema \(info.schema) is neither \(DatasetInfo.schema) nor \(DatasetInfo.pictureSchema)"
+            )
         }
-        guard info.keepsPictures && info.height == 0 && info.width == 0 || (1...4096).contains(info.height) && (1...4096).contains(info.width) else {
+        guard
+            info.keepsPictures && info.height == 0 && info.width == 0
+                || (1...4096).contains(info.height) && (1...4096).contains(info.width)
+        else {
             throw DataError(.corrupt, "\(path.escaped): images of \(info.height) × \(info.width) pixels")
         }
         try LabelRules.check(info.labels)

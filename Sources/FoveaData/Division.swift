@@ -71,7 +71,9 @@ package enum Division {
         _ labels: [Int], _ groups: [UInt64], _ seed: UInt64
     ) -> [(label: Int, members: [Group])] {
         var members: [UInt64: Group] = [:]
-        for (index, key) in groups.enumerated() { members[key, default: Group(key: key, indices: [])].indices.append(index) }
+        for (index, key) in groups.enumerated() {
+            members[key, default: Group(key: key, indices: [])].indices.append(index)
+        }
         var byLabel: [Int: [Group]] = [:]
         for group in members.values {
             var counts: [Int: Int] = [:]

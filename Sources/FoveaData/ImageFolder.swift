@@ -127,7 +127,8 @@ private struct Reader {
             refused.append(
                 RefusedFile(
                     path: entry.candidate.file.path.escaped,
-                    reason: "the same picture is in the classes \(names), and is left out of all: keep it in one of them"))
+                    reason:
+                        "the same picture is in the classes \(names), and is left out of all: keep it in one of them"))
             return true
         }
     }
@@ -163,10 +164,13 @@ private struct Reader {
             "\(several.reduce(0) { $0 + $1.count }) pictures look like others, and stay on one side of every division, such as "
                 + "\(entries[first[0]].candidate.file.name) and \(entries[first[1]].candidate.file.name)")
         let mixed = several.filter { Set($0.map { entries[$0].candidate.label }).count > 1 }
-        if let first = mixed.first, let other = first.first(where: { entries[$0].candidate.label != entries[first[0]].candidate.label }) {
+        if let first = mixed.first,
+            let other = first.first(where: { entries[$0].candidate.label != entries[first[0]].candidate.label })
+        {
             notes.append(
                 "\(mixed.count) \(mixed.count == 1 ? "picture looks" : "pictures look") the same under different labels, such as "
-                    + "\(entries[first[0]].candidate.file.name) and \(entries[other].candidate.file.name): look which one is right")
+                    + "\(entries[first[0]].candidate.file.name) and \(entries[other].candidate.file.name): look which one is right"
+            )
         }
     }
 

@@ -78,7 +78,9 @@ package enum NearDuplicates {
                 if thumbprints[second].sums[1] - thumbprints[first].sums[1] > reach { break }
                 let (one, other) = (root(first), root(second))
                 if one == other { continue }
-                if keys[first] == keys[second] || thumbprints[first].isNear(thumbprints[second]) { parents[other] = one }
+                if keys[first] == keys[second] || thumbprints[first].isNear(thumbprints[second]) {
+                    parents[other] = one
+                }
             }
         }
         var smallest: [Int: UInt64] = [:]

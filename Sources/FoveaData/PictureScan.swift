@@ -20,7 +20,8 @@ struct PictureScan: Sendable {
     ///   - progress: files done; called now and then, from any thread.
     init(_ files: [ClassFolders.File], limits: ImageLimits, progress: @Sendable (Int) -> Void = { _ in }) {
         let done = Atomic<Int>(0)
-        let results = Mutex<[Result<Found, RefusedFile>?]>([Result<Found, RefusedFile>?](repeating: nil, count: files.count))
+        let results = Mutex<[Result<Found, RefusedFile>?]>(
+            [Result<Found, RefusedFile>?](repeating: nil, count: files.count))
         DispatchQueue.concurrentPerform(iterations: files.count) { index in
             let outcome = Self.look(files[index], limits)
             results.withLock { $0[index] = outcome }

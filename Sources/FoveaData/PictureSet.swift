@@ -20,7 +20,8 @@ package struct PictureSet: Sendable {
     package init(info: DatasetInfo, splits: [String: [Picture]], limits: ImageLimits = ImageLimits()) {
         (self.info, self.splits, self.limits) = (info, splits, limits)
         for (name, pictures) in splits {
-            self.info.splits[name] = DatasetInfo.Split(images: pictures.count, sha256: Self.sha256(of: pictures, info.labels))
+            self.info.splits[name] = DatasetInfo.Split(
+                images: pictures.count, sha256: Self.sha256(of: pictures, info.labels))
         }
     }
 
@@ -99,7 +100,8 @@ package struct PictureSet: Sendable {
         return counts
     }
 
-    private static func decode(
+    /// Pictures in memory, in their order.
+    package static func decode(
         _ pictures: [Picture], as target: ImageTarget, limits: ImageLimits
     ) throws(DataError) -> LabelledImages {
         var failure: RefusedFile?

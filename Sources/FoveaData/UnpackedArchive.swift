@@ -15,6 +15,7 @@ package final class UnpackedArchive: Sendable {
     /// Members that are not taken, with the reason.
     package let leftOut: [RefusedFile]
     private let folder: FilePath
+    private let archive: FilePath
 
     /// The most members.
     static let most = 1_000_000
@@ -46,7 +47,13 @@ package final class UnpackedArchive: Sendable {
             try? Files.removeTree(folder)
             throw error
         }
-        self.folder = folder
+        (self.folder, archive) = (folder, path)
+    }
+
+    /// A message in which the archive stands instead of the folder that it is unpacked to.
+    func naming(_ message: String) -> String {
+        message.replacing(folder.escaped + "/", with: "\(archive.escaped), ").replacing(
+            folder.escaped, with: archive.escaped)
     }
 
     deinit { try? Files.removeTree(folder) }
@@ -80,7 +87,8 @@ package final class UnpackedArchive: Sendable {
         while let member = try archive.next() {
             members += 1
             guard members <= most else {
-                throw DataError(.invalid, "\(path.escaped): more than \(most) members: unpack it, and import the folder")
+                throw DataError(
+                    .invalid, "\(path.escaped): more than \(most) members: unpack it, and import the folder")
             }
             func refuse(_ reason: String) {
                 leftOut.append(RefusedFile(path: "\(path.escaped), \(percentEscaped(member.name))", reason: reason))
@@ -89,7 +97,8 @@ package final class UnpackedArchive: Sendable {
             guard let name = Self.components(member.name) else {
                 throw DataError(
                     .invalid,
-                    "\(path.escaped), \(percentEscaped(member.name)): a path that leads out of the archive: nothing is taken")
+                    "\(path.escaped), \(percentEscaped(member.name)): a path that leads out of the archive: nothing is taken"
+                )
             }
             guard member.kind == .file else {
                 refuse("a link or a device: left out")

@@ -12,7 +12,8 @@ package struct HeadData: Sendable {
     /// Traps where the sizes do not fit.
     package init(features: DenseMatrix, labels: [Int], classes: Int, folds: [Int], foldCount: Int) {
         precondition(features.rows == labels.count && folds.count == labels.count && classes >= 2 && foldCount >= 2)
-        precondition(labels.allSatisfy { (0..<classes).contains($0) } && folds.allSatisfy { (0..<foldCount).contains($0) })
+        precondition(
+            labels.allSatisfy { (0..<classes).contains($0) } && folds.allSatisfy { (0..<foldCount).contains($0) })
         (self.features, self.labels, self.classes) = (features, labels, classes)
         (self.folds, self.foldCount) = (folds, foldCount)
     }

@@ -26,7 +26,8 @@ package final class LinearAlgebra: Sendable {
         package var description: String {
             switch self {
             case .chosen: "plain loops are chosen"
-            case .missing: "OpenBLAS is not installed (Debian: libopenblas0), so plain loops compute: slower, the same result"
+            case .missing:
+                "OpenBLAS is not installed (Debian: libopenblas0), so plain loops compute: slower, the same result"
             case .wrong(let error, let core):
                 "OpenBLAS computes wrongly on this processor (kernels \(core), relative error \(error)), so plain loops compute: "
                     + "slower and right. A newer OpenBLAS or another OPENBLAS_CORETYPE may help"

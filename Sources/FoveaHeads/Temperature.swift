@@ -30,14 +30,20 @@ package enum Temperature {
     package static func loss(
         _ logits: DenseMatrix, labels: [Int], weights: [Double]? = nil, temperature: Double
     ) -> Double {
-        var sum = 0.0
-        for (i, label) in labels.enumerated() {
+        losses(logits, labels: labels, weights: weights, temperature: temperature).reduce(0, +)
+            / Double(max(1, labels.count))
+    }
+
+    /// Cross-entropy of each image at a temperature, times the weight of the image.
+    static func losses(
+        _ logits: DenseMatrix, labels: [Int], weights: [Double]? = nil, temperature: Double
+    ) -> [Double] {
+        labels.enumerated().map { i, label in
             let row = logits[row: i]
             let top = row.max() ?? 0
             let total = row.reduce(0) { $0 + exp(($1 - top) / temperature) }
-            sum += (weights?[i] ?? 1) * (log(total) - (logits[i, label] - top) / temperature)
+            return (weights?[i] ?? 1) * (log(total) - (logits[i, label] - top) / temperature)
         }
-        return sum / Double(max(1, labels.count))
     }
 
     /// Golden-section search for the least of a function with one minimum.

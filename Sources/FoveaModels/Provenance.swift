@@ -18,6 +18,8 @@ package struct Provenance: Codable, Sendable, Equatable {
     package enum Kind: Sendable, Equatable {
         /// Trained by Fovea, every weight of it.
         case trained(Training)
+        /// The backbone of another model, with a head that Fovea fitted to a user's own classes.
+        case ownClasses(OwnClasses)
         /// Made elsewhere, and converted.
         case imported(Origin)
         /// By a newer version of Fovea, in a way that this one does not know.
@@ -33,6 +35,7 @@ package struct Provenance: Codable, Sendable, Equatable {
         self.json = json
         switch json[Key.kind]?.string {
         case nil: kind = .trained(Training(json))
+        case OwnClasses.kind?: kind = OwnClasses(json).map(Kind.ownClasses) ?? .unknown(kind: OwnClasses.kind)
         case Origin.kind?: kind = Origin(json).map(Kind.imported) ?? .unknown(kind: Origin.kind)
         case let other?: kind = .unknown(kind: other)
         }

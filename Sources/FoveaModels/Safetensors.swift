@@ -207,11 +207,13 @@ package struct SafetensorsFile: Sendable {
 
     /// Refuses a file that does not hold exactly these tensors, each of its shape.
     ///
-    /// - Parameter network: whose tensors they are, for messages.
+    /// - Parameters:
+    ///   - network: whose tensors they are, for messages.
+    ///   - others: tensors that may be there as well, of any shape.
     package func check(
-        against expected: [(name: String, shape: [Int])], of network: String
+        against expected: [(name: String, shape: [Int])], of network: String, beside others: Set<String> = []
     ) throws(ModelError) {
-        let names = Set(expected.map(\.name))
+        let names = Set(expected.map(\.name)).union(others)
         if let foreign = entries.first(where: { !names.contains($0.name) }) {
             throw ModelError(
                 .damaged, subject, "tensor '\(foreign.name)' does not belong to the network '\(network)'")

@@ -24,6 +24,9 @@ package struct StageText: Sendable, Equatable {
         parameters = try parts.count == 2 ? Self.parameters(String(parts[1])) : nil
     }
 
+    /// One stage, for a caller that needs a function.
+    package static func one(_ text: String) throws(LabelError) -> StageText { try StageText(text) }
+
     /// A JSON object.
     package static func parameters(_ text: String) throws(LabelError) -> JSONValue {
         let value: JSONValue

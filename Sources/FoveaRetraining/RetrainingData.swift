@@ -54,7 +54,8 @@ package struct RetrainingData: Sendable {
             throw DataError(
                 .invalid,
                 "data set \(source.set.info.name) has images of \(source.set.info.width)×\(source.set.info.height), the "
-                    + "model \(champion.name) takes \(width)×\(height), and no other size can be made of them: import the pictures themselves")
+                    + "model \(champion.name) takes \(width)×\(height), and no other size can be made of them: import the pictures themselves"
+            )
         }
         self.digests = digests
         dataset = Dataset(
@@ -198,8 +199,8 @@ package struct RetrainingData: Sendable {
         }
     }
 
-    /// Of each new label one image that is learnt though its digest would hold it back, where that would leave none: a place in
-    /// the head that nothing was learnt for would answer all the same.
+    /// At least one image of each new label is trained on, even where its digest says hold back: a place in the head without
+    /// training would answer all the same.
     private func taught(_ set: CorrectionSet, _ known: ImageDigests, _ judging: Set<UInt64>) -> Set<Int> {
         var result: Set<Int> = []
         for label in set.newLabels {

@@ -1,9 +1,10 @@
 import SystemPackage
 
-/// Names that are left alone wherever people's pictures lie, in the inbox, among corrections and in data sets: temporary files
-/// of browsers, copiers and file shares, what desktops leave behind, and the trash of file systems and shares. They are what
-/// other programs rename once they are done, or what nobody meant to drop. A README explains a folder. The trash of Linux desktops, `.Trash-1000`, begins
-/// with a dot as all hidden names do.
+/// Names that are left alone wherever people's pictures lie: in the inbox, among corrections and in data sets.
+///
+/// They are temporary files of browsers, copiers and file shares, which become something else once they are done; the leavings of
+/// desktops; the trash of file systems and shares; and a README, which explains a folder. The trash of Linux desktops, `.Trash-1000`,
+/// begins with a dot as all hidden names do.
 package enum Junk {
     private static let suffixes = [".part", ".tmp", ".crdownload"].map { Array($0.utf8) }
     private static let names: Set<String> = [

@@ -26,7 +26,8 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("A data set's name, an archive, a CIFAR folder or a folder per class.", valueName: "d"))
     var data: String
 
-    @Option(help: "The part of the data: test, validation, train, or dev: the images of train that a training chose on.")
+    @Option(
+        help: "The part of the data: test, validation, train, or dev: the images of train that a training chose on.")
     var split = "test"
 
     @Option(help: ArgumentHelp("With --split dev: as it was given to train.", valueName: "n"))

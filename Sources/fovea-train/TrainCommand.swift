@@ -8,14 +8,25 @@ import FoveaTraining
 
 struct TrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "train", abstract: "Trains a network from scratch and puts it into the model store.",
+        commandName: "train",
+        abstract:
+            "Trains a model and puts it into the model store: your own classes on a backbone, or a network from scratch.",
         discussion: """
             Ctrl-C stops after the current batch and leaves a checkpoint; the message says how to go on from it.
             docs/training.md explains the options.
             """)
 
-    @Option(help: ArgumentHelp("The network's architecture, otherwise the preset's.", valueName: "name"))
+    @Option(
+        help: ArgumentHelp(
+            "The architecture of a network that is trained from scratch; otherwise the preset's. Without both, `train` fits the last "
+                + "layer of a backbone to your classes, in seconds.", valueName: "name"))
     var arch: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The model whose features your classes are told apart by. Default: the fetched backbone, else the configured model.",
+            valueName: "model"))
+    var backbone: String?
 
     @Option(
         help: ArgumentHelp(
@@ -37,7 +48,7 @@ struct TrainCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The filter that scales pictures: bilinear (default) or bicubic.", valueName: "name"))
     var resample = Resample.bilinear
 
-    @Option(help: "The model's name; otherwise DATA-ARCH.")
+    @Option(help: "The model's name. Default: DATA for own classes, DATA-ARCH for a network from scratch.")
     var name: String?
 
     @Option(help: "A sentence about the model.")
@@ -184,12 +195,15 @@ struct TrainCommand: ParsableCommand {
         if let preset, Preset.all[preset] == nil {
             throw ValidationError("There is no preset '\(preset)'; there are: \(Preset.names).")
         }
+        if isOwnClasses { return try validateOwnClasses() }
         guard Architectures.names.contains(architecture) else {
             throw ValidationError(
-                architecture.isEmpty
-                    ? "--arch or --preset is missing; architectures: \(Architectures.names.joined(separator: ", "))."
-                    : "There is no architecture '\(architecture)'; there are: "
-                        + "\(Architectures.names.joined(separator: ", ")).")
+                "There is no architecture '\(architecture)'; there are: \(Architectures.names.joined(separator: ", "))."
+            )
+        }
+        guard backbone == nil else {
+            throw ValidationError(
+                "--backbone is for own classes, without --arch and --preset: a training from scratch has none.")
         }
         let settings = try trainingSettings(images: 1 << 20)
         let isMuon = settings.optimizer.usesMuon
@@ -241,6 +255,10 @@ struct TrainCommand: ParsableCommand {
         }
         _ = try networkSettings()
         _ = try storedType()
+        try validateName()
+    }
+
+    func validateName() throws {
         if let name, !ModelIdentifier.isValid(name) {
             throw ValidationError("--name '\(name)': up to 64 of a-z, 0-9, '.', '_', '-', the first a letter or digit.")
         }
@@ -249,6 +267,7 @@ struct TrainCommand: ParsableCommand {
     func run() throws {
         Interruption.install()
         try Program.reporting("train") {
+            if isOwnClasses { return try runOwnClasses() }
             let console = Console(quiet: common.quiet)
             let configuration = try common.load()
             let plan = try plan(configuration, console)

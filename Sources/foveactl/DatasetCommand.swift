@@ -149,7 +149,9 @@ struct DatasetCommand: ParsableCommand {
         @OptionGroup var place: StateOption
 
         func validate() throws {
-            guard size.map({ (1...1024).contains($0) }) ?? true else { throw ValidationError("--size must be from 1 to 1024.") }
+            guard size.map({ (1...1024).contains($0) }) ?? true else {
+                throw ValidationError("--size must be from 1 to 1024.")
+            }
             guard (0..<1).contains(testFraction) else {
                 throw ValidationError("--test-fraction must be at least 0 and below 1.")
             }
@@ -289,7 +291,8 @@ struct DatasetCommand: ParsableCommand {
             ["data set", safe(info.name)],
             [
                 "images",
-                info.keepsPictures ? "pictures as they were" + (info.height > 0 ? ", \(size) to train from scratch" : "") : size,
+                info.keepsPictures
+                    ? "pictures as they were" + (info.height > 0 ? ", \(size) to train from scratch" : "") : size,
             ],
         ]
         for (name, split) in info.splits.sorted(by: { $0.key < $1.key }) {

@@ -23,7 +23,12 @@ final class LocalClassifier {
         self.configuration = configuration
         let store = ModelStore(bundled: configuration.models, trained: configuration.trainedModels)
         let active = try ActiveModel.read(configuration.activeFile)
-        chosen = try store.resolve(active.map { "\($0.active.name)@\($0.active.version)" } ?? configuration.model)
+        do throws(ModelError) {
+            chosen = try store.resolve(active.map { "\($0.active.name)@\($0.active.version)" } ?? configuration.model)
+        } catch {
+            guard error.code == .notFound else { throw error }
+            throw Failure(Self.advice(error, configuration, store), .noInput)
+        }
         let (worker, hello) = try Self.start(chosen, configuration)
         self.worker = worker
         self.hello = hello
@@ -31,6 +36,17 @@ final class LocalClassifier {
             name: chosen.identifier.name, version: chosen.identifier.version, sha256: hello.model?.sha256 ?? "")
         chain = ChainDescription(
             hello.stages.map { ChainStep(plugin: $0.plugin, version: $0.version, parameters: $0.parameters) })
+    }
+
+    /// Where a model was looked for, and what a person who stands in another folder can do.
+    private static func advice(_ error: ModelError, _ configuration: Configuration, _ store: ModelStore) -> String {
+        let isEmpty = ((try? store.list()) ?? []).isEmpty
+        let looked = [configuration.models, configuration.trainedModels].map(\.escaped).joined(separator: " and ")
+        return "\(error). "
+            + (isEmpty ? "Looked for models in \(looked); these folders come from the configuration. " : "")
+            + "Name the configuration of your installation with --config FILE (its keys `models` and `model` say where models are "
+            + "and which one serves), or ask a running daemon with --socket PATH. `foveactl model list --config FILE` shows the "
+            + "models."
     }
 
     private static func start(

@@ -62,7 +62,7 @@ extension ModelCommand {
                     try typed("--filters", $0, StageText.list).map { try finder.stage($0, .filter) }
                 },
                 normalizer: normalizer.map {
-                    try finder.stage(typed("--normalizer", $0) { try .init($0) }, .normalizer)
+                    try finder.stage(typed("--normalizer", $0, StageText.one), .normalizer)
                 },
                 classifier: newClassifier(stages, finder))
             let made = try ModelDraft(
@@ -85,7 +85,7 @@ extension ModelCommand {
         private func newClassifier(_ stages: ChainStages, _ finder: PluginFinder) throws -> StageConfiguration? {
             guard classifier != nil || parameters != nil else { return nil }
             var text =
-                try classifier.map { try typed("--classifier", $0) { try .init($0) } }
+                try classifier.map { try typed("--classifier", $0, StageText.one) }
                 ?? StageText(plugin: stages.classifier.plugin)
             if let parameters {
                 guard text.parameters == nil else {

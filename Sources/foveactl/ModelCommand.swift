@@ -27,6 +27,9 @@ struct ModelCommand: ParsableCommand {
         /// On the development images, and of a retrained model on those that it was judged by.
         let developmentTop1: Double?
         let isRetrained: Bool
+        /// On which the accuracy rests: test images where there are some.
+        let images: Int?
+        private let heldOut: String
         let bytes: Int?
         /// Why its description cannot be read.
         let fault: String?
@@ -43,9 +46,26 @@ struct ModelCommand: ParsableCommand {
             let metrics = (try? description.get())?.metrics
             top1 = metrics?["test"]?["top1"]?.double
             developmentTop1 = metrics?["dev"]?["top1"]?.double
+            images = (metrics?["test"] ?? metrics?["dev"])?["images"]?.double.flatMap(Int.init(exactly:))
+            heldOut = (try? description.get())?.heldOut ?? ""
             isRetrained = (try? description.get())?.isRetrained ?? false
             bytes = (try? Files.status(model.folder.appending(ModelFolder.weightsName)))?.size
             if case .failure(let error) = description { fault = "\(error)" } else { fault = nil }
+        }
+
+        private enum CodingKeys: CodingKey {
+            case name, version, active, pinned, bundled, folder, labels, top1, developmentTop1, isRetrained, images, bytes, fault
+        }
+
+        /// Such as `84.9 % ± 2.2 of 1,000 out-of-fold`: a share means nothing without the number of images behind it.
+        var accuracy: String? {
+            guard let share = top1 ?? developmentTop1 else { return nil }
+            var text = percent(share)
+            if let images {
+                let interval = Interval(right: Int((share * Double(images)).rounded()), of: images)
+                text += " ± \(Units.decimals(100 * interval.half, 1)) of \(images.formatted())"
+            }
+            return text + (top1 == nil ? " \(heldOut)" : " test")
         }
     }
 
@@ -79,9 +99,7 @@ struct ModelCommand: ParsableCommand {
                     [
                         entry.active ? "*" : "", "\(entry.name)@\(entry.version)",
                         entry.labels.map(String.init) ?? "-",
-                        entry.top1.map(percent) ?? entry.developmentTop1.map {
-                            percent($0) + (entry.isRetrained ? " (held back)" : " (dev)")
-                        } ?? "-",
+                        entry.accuracy ?? "-",
                         entry.bytes.map { Units.show(bytes: $0) } ?? "-",
                         (entry.bundled ? "bundled" : "trained") + (entry.pinned ? ", pinned" : ""),
                         entry.fault.map { Console.red(safe($0)) } ?? "",
@@ -154,6 +172,15 @@ struct ModelCommand: ParsableCommand {
         case .trained(let training):
             let course = ["training", safe(course(of: training) ?? provenance.json.text)]
             return [course] + (training.settings.map { [["settings", safe(list($0))]] } ?? [])
+        case .ownClasses(let own):
+            return [
+                ["backbone", safe("\(own.backbone.name)@\(own.backbone.version)")],
+                [
+                    "training",
+                    "\(own.data.images.formatted()) pictures of \(safe(own.data.name)), \(safe(own.method)) head, "
+                        + "\(own.folds.formatted()) folds, \(Units.show(seconds: own.seconds))",
+                ],
+            ]
         case .imported(let origin):
             let images = origin.trainedOn.map { [["trained on", safe($0)]] } ?? []
             return [["origin", safe(origin.origin)], ["licence", safe(origin.licence)]] + images

@@ -35,7 +35,8 @@ struct ModelDraft {
         let chain = stages.map(\.plugin).joined(separator: ", ")
         model.name = name
         model.version = version
-        model.description = description ?? "\(try base.identifier) with the chain \(chain)"
+        let original = try base.identifier
+        model.description = description ?? "\(original) with the chain \(chain)"
         model.chain = stages
         // What was measured was another chain's.
         model.metrics = nil

@@ -117,6 +117,35 @@ extension EndToEnd {
         try daemon.stop()
     }
 
+    @Test func watchMarksThem() throws {
+        let gauge = try Gauge(["confidence": "{red: 0.8}"])
+        let output = try memoryFile("watch")
+        defer { try? output.close() }
+        let watch = try ChildProcess(
+            executable: try Programs.path("foveactl"),
+            arguments: ["watch", "--config", gauge.daemon.configuration.string], environment: ["PATH=/usr/bin:/bin"],
+            output: output)
+        defer {
+            watch.signal(SIGKILL)
+            _ = watch.wait()
+        }
+        // The watch has connected when it tells of one.
+        var number = 0
+        try eventually("watch tells of images of every kind") {
+            number += 1
+            try gauge.drop([
+                ("u\(number).png", 0, 1.5), ("s\(number).png", 3, 0), ("c\(number).png", 1, 0),
+            ])
+            usleep(200_000)
+            let text = String(decoding: try Files.read(output, count: try Files.status(of: output).size), as: UTF8.self)
+            let lines = text.split(separator: "\n")
+            return lines.contains { $0.contains("blue") && $0.contains(".png  unknown 1.50") }
+                && lines.contains { $0.contains("red") && $0.hasSuffix(".png  unsure") }
+                && lines.contains { $0.contains("green") && $0.hasSuffix(".png") }
+        }
+        try gauge.daemon.stop()
+    }
+
     @Test(arguments: [("off", 0), ("2.5", 1), ("0.5", 3), ("model", 2)])
     func theConfigurationSaysFromWhereOn(_ setting: String, _ unknown: Int) throws {
         let gauge = try Gauge(["unknown": setting])

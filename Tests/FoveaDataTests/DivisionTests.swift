@@ -46,7 +46,8 @@ struct DivisionTests {
         #expect(Division.folds(5, labels: labels, groups: groups, seed: 4) != folds)
         func held(_ order: [Int], _ seed: UInt64) -> Set<Int> {
             let held = Division.heldBack(
-                labels: order.map { labels[$0] }, groups: order.map { groups[$0] }, seed: seed) { $0 / 5 }
+                labels: order.map { labels[$0] }, groups: order.map { groups[$0] }, seed: seed
+            ) { $0 / 5 }
             return Set(held.map { order[$0] })
         }
         #expect(held(order, 3) == held(Array(labels.indices), 3))
@@ -59,7 +60,8 @@ struct DivisionTests {
         #expect((0..<4).map { label in held.count { labels[$0] == label } } == [2, 1, 0, 1])
         // All of a class look the same: nothing of it can be held back.
         let same = Division.heldBack(
-            labels: [0, 0, 0, 1, 1], groups: [7, 7, 7, 8, 9], seed: 1) { _ in 1 }
+            labels: [0, 0, 0, 1, 1], groups: [7, 7, 7, 8, 9], seed: 1
+        ) { _ in 1 }
         #expect(same.count == 1 && same[0] >= 3)
         // Larger groups than what is wanted: the smallest one.
         #expect(Division.heldBack(labels: [0, 0, 0, 0, 0], groups: [1, 1, 1, 2, 2], seed: 1) { _ in 1 } == [3, 4])

@@ -7,7 +7,9 @@ import SystemPackage
 import Testing
 
 struct ImageFolderTests {
-    private func fill(_ folder: TemporaryFolder, _ prefix: String, classes: [String], perClass: Int, seed: UInt64 = 0) throws {
+    private func fill(_ folder: TemporaryFolder, _ prefix: String, classes: [String], perClass: Int, seed: UInt64 = 0)
+        throws
+    {
         for (c, name) in classes.enumerated() {
             for i in 0..<perClass {
                 let image = SyntheticImage.noise(width: 16, height: 16, seed: seed + UInt64(c * 100 + i + 1))

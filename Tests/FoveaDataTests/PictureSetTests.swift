@@ -26,7 +26,9 @@ struct PictureSetTests {
     // MARK: - Any size
 
     @Test func givesPicturesAtAnySizeAndFraming() throws {
-        for i in 0..<6 { try folder.write("\(i < 3 ? "a" : "b")/\(i).png", noise(i, width: 20 + 7 * i, height: 40).png) }
+        for i in 0..<6 {
+            try folder.write("\(i < 3 ? "a" : "b")/\(i).png", noise(i, width: 20 + 7 * i, height: 40).png)
+        }
         let set = try read(ImportOptions(testFraction: 0)).set
         #expect(set.splits["train"]?.map(\.width) == [20, 27, 34, 41, 48, 55])
         for target in [
@@ -46,7 +48,8 @@ struct PictureSetTests {
     @Test func isKeptAsItWas() throws {
         for i in 0..<8 {
             let picture = noise(i)
-            try folder.write("in/\(i % 2 == 0 ? "cat" : "Käfer")/\(i).\(i < 4 ? "png" : "jpg")", i < 4 ? picture.png : picture.jpeg)
+            try folder.write(
+                "in/\(i % 2 == 0 ? "cat" : "Käfer")/\(i).\(i < 4 ? "png" : "jpg")", i < 4 ? picture.png : picture.jpeg)
         }
         let imported = try ImageFolder.read(folder.path.appending("in"), options: ImportOptions(testFraction: 0.25))
         let store = folder.path.appending("datasets")
@@ -224,7 +227,9 @@ struct PictureSetTests {
         for i in 0..<12 {
             let picture = smooth(i)
             try folder.write("\(i % 2 == 0 ? "a" : "b")/\(i).png", picture.png)
-            try folder.write("\(i % 2 == 0 ? "a" : "b")/\(i) saved anew.jpg", JPEGEncoder.encode(picture.pixels, width: 96, height: 96, quality: 70))
+            try folder.write(
+                "\(i % 2 == 0 ? "a" : "b")/\(i) saved anew.jpg",
+                JPEGEncoder.encode(picture.pixels, width: 96, height: 96, quality: 70))
             try folder.write("\(i % 2 == 0 ? "a" : "b")/\(i) small.png", picture.resized(width: 48, height: 48).png)
         }
         for seed in 0..<5 as Range<UInt64> {
@@ -241,7 +246,9 @@ struct PictureSetTests {
     }
 
     /// Large shapes in few colours: what survives JPEG.
-    private func smooth(_ seed: Int) -> RGBImage { noise(seed + 50, width: 6, height: 6).resized(width: 96, height: 96) }
+    private func smooth(_ seed: Int) -> RGBImage {
+        noise(seed + 50, width: 6, height: 6).resized(width: 96, height: 96)
+    }
 
     @Test func aGivenDivisionLosesWhatIsOnBothSides() throws {
         for i in 0..<4 { try folder.write("train/a/\(i).png", smooth(i).png) }
@@ -251,7 +258,9 @@ struct PictureSetTests {
         try folder.write("test/b/9.png", smooth(9).png)
         let imported = try read()
         #expect(imported.set.counts("train") == [3, 3] && imported.set.counts("test") == [1, 2])
-        #expect(imported.notes.contains { $0.contains("exact cop") } && imported.notes.contains { $0.contains("judged by") })
+        #expect(
+            imported.notes.contains { $0.contains("exact cop") } && imported.notes.contains { $0.contains("judged by") }
+        )
     }
 
     /// A factory's pictures of one scene that differ in a part of a few pixels are different pictures.

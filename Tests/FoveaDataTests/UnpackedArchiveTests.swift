@@ -42,6 +42,7 @@ struct UnpackedArchiveTests {
                 #expect(imported.set.info.labels == ["K\u{E4}fer", "cat"], "\(name)")
                 #expect(imported.set.counts("train") == [1, 2])
                 #expect(imported.refused.count == 1 && imported.refused[0].reason.contains("plain text"))
+                #expect(imported.refused[0].path == "\(path.escaped), pets/cat/notes.txt")
                 #expect(try imported.set.images("train", as: ImageTarget(height: 12, width: 12)).count == 3)
                 #expect(leftInScratch == 1)
             }
@@ -52,7 +53,9 @@ struct UnpackedArchiveTests {
     @Test func partsAreRecognisedInside() throws {
         let path = try folder.write(
             "set.zip",
-            TestArchive.zip([("train/a/1.png", picture(1)), ("train/b/2.png", picture(2)), ("test/a/3.png", picture(3))]))
+            TestArchive.zip([
+                ("train/a/1.png", picture(1)), ("train/b/2.png", picture(2)), ("test/a/3.png", picture(3)),
+            ]))
         #expect(try read(path).set.splits.mapValues(\.count) == ["train": 2, "test": 1])
     }
 
@@ -71,7 +74,8 @@ struct UnpackedArchiveTests {
             "x.tar",
             TestArchive.tar(
                 [
-                    ("a/1.png", picture(1)), ("b/2.png", picture(2)), ("b/3.png", picture(3) + [UInt8](repeating: 0, count: 9000)),
+                    ("a/1.png", picture(1)), ("b/2.png", picture(2)),
+                    ("b/3.png", picture(3) + [UInt8](repeating: 0, count: 9000)),
                     ("b/link.png", []),
                 ], last: ("2", "/etc/passwd")))
         let imported = try read(path, limits: ImageLimits(bytes: 5000))

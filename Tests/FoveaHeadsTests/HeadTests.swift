@@ -97,17 +97,36 @@ private func blobs(
         }
         #expect(abs(Temperature.fit(wrong, labels: labels) - 3) < 0.4)
     }
+}
 
-    @Test(arguments: [(0, 10), (10, 10), (81, 100), (3, 5)]) func intervalHoldsTheShare(_ part: (right: Int, images: Int)) {
-        let interval = Interval(right: part.right, of: part.images)
-        let share = Double(part.right) / Double(part.images)
-        #expect(interval.low <= share && share <= interval.high && interval.low >= 0 && interval.high <= 1)
-        #expect(interval.half > 0)
+@Suite struct UnknownTests {
+    /// Features of two classes that share half of their features, as pooled activations are: never negative.
+    private func data() -> HeadData {
+        let scatter = noise(60, 16)
+        var values = scatter.values.map { abs($0) * 0.2 }
+        let labels = (0..<60).map { $0 % 2 }
+        for (i, label) in labels.enumerated() {
+            for f in (4 * label)..<(4 * label + 8) { values[i * 16 + f] += 1 }
+        }
+        return HeadData(
+            features: DenseMatrix(rows: 60, columns: 16, values: values), labels: labels, classes: 2,
+            folds: (0..<60).map { $0 / 2 % 5 }, foldCount: 5)
     }
 
-    /// Wilson's own: 81 of 100 is 72.2 % to 87.5 %.
-    @Test func intervalIsWilsons() {
-        let interval = Interval(right: 81, of: 100)
-        #expect(abs(interval.low - 0.7222) < 1e-3 && abs(interval.high - 0.8749) < 1e-3)
+    @Test(arguments: [0, 1]) func knownImagesStayKnownAndOthersDoNot(_ which: Int) {
+        let data = data()
+        let fit = UnknownFit(data, algebras[which])
+        #expect(fit.distances.filter { $0 <= fit.threshold }.count >= 57)
+        // Other features light up.
+        var stranger = DenseMatrix(rows: 1, columns: 16)
+        for f in 12..<16 { stranger[0, f] = 1 }
+        let distance = UnknownFit.distances(
+            UnknownFit.normalised(stranger), to: fit.known, fit.neighbours, algebras[which])[0]
+        #expect(distance > 2 * fit.threshold)
+    }
+
+    @Test func rowsHaveLengthOne() {
+        let unit = UnknownFit.normalised(DenseMatrix(rows: 2, columns: 2, values: [3, 4, 0, 0]))
+        #expect(unit.values == [0.6, 0.8, 0, 0])
     }
 }

@@ -58,7 +58,9 @@ let algebras = [LinearAlgebra(plain: ()), LinearAlgebra(threads: 2)]
         let a = DenseMatrix(rows: 2, columns: 2, values: [2, 0, 0, 2])
         let b = DenseMatrix(rows: 2, columns: 1, values: [2, 4])
         #expect(LinearAlgebra.residual(a, DenseMatrix(rows: 2, columns: 1, values: [1, 2]), b) == 0)
-        #expect(LinearAlgebra.residual(a, DenseMatrix(rows: 2, columns: 1, values: [1, 2.001]), b) > LinearAlgebra.tolerance)
+        #expect(
+            LinearAlgebra.residual(a, DenseMatrix(rows: 2, columns: 1, values: [1, 2.001]), b) > LinearAlgebra.tolerance
+        )
     }
 
     @Test func theBackendSaysWhyItIsPlain() {

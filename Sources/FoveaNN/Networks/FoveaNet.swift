@@ -21,6 +21,8 @@ package struct FoveaNetSettings: Codable, Sendable, Equatable {
     package var activation = Activation.silu
     /// Factor of the logits.
     package var scale = 1.25 / 9
+    /// The head has a bias, as a head that is fitted in closed form needs.
+    package var headBias = false
     package var bnMomentum = 0.9
     package var bnEpsilon = 1e-5
 
@@ -66,6 +68,6 @@ func foveaNet(_ definition: NetworkDefinition, _ net: inout LayerStack) throws {
         }
     }
     net.globalPool("head.pool")
-    try net.fullyConnected("head.linear", outputs: definition.classes, start: .uniform)
+    try net.fullyConnected("head.linear", outputs: definition.classes, bias: settings.headBias, start: .uniform)
     net.scale("head.scale", factor: settings.scale)
 }

@@ -315,10 +315,16 @@ package final class Network: @unchecked Sendable {
     /// - Parameters:
     ///   - images: count × height × width × channels.
     ///   - probabilities: count × classes, overwritten. Bit for bit the same for an image in any batch.
+    ///   - features: count × `featureCount`, overwritten, as `features` gives them; nil where they are not needed.
     package func predict(
-        _ images: UnsafePointer<Float>, count: Int, probabilities: UnsafeMutablePointer<Float>
+        _ images: UnsafePointer<Float>, count: Int, probabilities: UnsafeMutablePointer<Float>,
+        features: UnsafeMutablePointer<Float>? = nil
     ) {
         eachBlock(images, count: count, layers: layers.count) { first, present, logits in
+            // What follows the head works in place, so what entered the head still lies in the other buffer.
+            if let features, let headIndex, let entered = activations[headIndex] {
+                (features + first * featureCount).update(from: entered, count: present * featureCount)
+            }
             func finish(_ images: Range<Int>) {
                 for n in images {
                     let row = logits + n * classes

@@ -91,7 +91,12 @@ extension Trainer {
         let (head, bytes, start) = try Self.open(whole)
         var at = start
         guard head.definition == network.definition, head.values == network.valueFloats else {
-            throw CheckpointError("the checkpoint belongs to another network")
+            let network = try Self.differences(
+                JSONValue(encoding: head.definition), JSONValue(encoding: network.definition))
+            throw CheckpointError(
+                "the checkpoint belongs to another network: "
+                    + (differingInputs(head) + network).joined(separator: "; ")
+                    + ". Go on with the data and options that the training began with, or start anew without resuming")
         }
         if let difference = try difference(head) {
             throw CheckpointError(
@@ -123,23 +128,31 @@ extension Trainer {
         network.parametersChanged()
     }
 
-    /// The first thing that would make this training another one than the checkpoint's.
+    /// What would make this training another one than the checkpoint's.
     private func difference(_ head: Head) throws -> String? {
         var then = head.settings
         then.threads = settings.threads
         if !settings.schedule.dependsOnLength && settings.sizes.isEmpty && settings.hierarchy == 0 {
             then.epochs = settings.epochs
         }
-        guard case .object(let old) = try JSONValue(encoding: then),
-            case .object(let new) = try JSONValue(encoding: settings)
-        else { return nil }
-        for name in Set(old.keys).union(new.keys).sorted() where old[name] != new[name] {
-            return "\(name) was \(old[name]?.text ?? "nothing"), now \(new[name]?.text ?? "nothing")"
-        }
-        for name in Set(head.inputs.keys).union(inputs.keys).sorted() where head.inputs[name] != inputs[name] {
-            return "\(name) was \(head.inputs[name] ?? "nothing"), now \(inputs[name] ?? "nothing")"
-        }
-        return nil
+        // The data first: settings may differ because the number of images does.
+        let differences =
+            try differingInputs(head)
+            + Self.differences(JSONValue(encoding: then), JSONValue(encoding: settings))
+        return differences.isEmpty ? nil : differences.joined(separator: "; ")
+    }
+
+    /// What the training was given beside its network and settings, and is not given now.
+    private func differingInputs(_ head: Head) -> [String] {
+        Set(head.inputs.keys).union(inputs.keys).sorted().filter { head.inputs[$0] != inputs[$0] }
+            .map { "\($0) was \(head.inputs[$0] ?? "nothing"), now \(inputs[$0] ?? "nothing")" }
+    }
+
+    /// The members of two objects that differ.
+    private static func differences(_ then: JSONValue, _ now: JSONValue) -> [String] {
+        guard case .object(let old) = then, case .object(let new) = now else { return [] }
+        return Set(old.keys).union(new.keys).sorted().filter { old[$0] != new[$0] }
+            .map { "\($0) was \(old[$0]?.text ?? "nothing"), now \(new[$0]?.text ?? "nothing")" }
     }
 }
 

@@ -14,7 +14,8 @@ package struct HashCache: Sendable, Equatable {
         let sha256: String
     }
 
-    private var entries: [String: Entry] = [:]
+    /// By the bytes of the escaped path: two spellings of an umlaut are one String and two files.
+    private var entries: [[UInt8]: Entry] = [:]
     /// Nanoseconds since 1970: a file changed after this may change again within the clock's grain.
     private let now: Int
 
@@ -29,7 +30,7 @@ package struct HashCache: Sendable, Equatable {
         for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
             let parts = line.split(separator: " ", maxSplits: 5)
             guard parts.count == 6, parts[0].utf8.count == 64, parts[0].allSatisfy(\.isHexDigit) else { continue }
-            entries[String(parts[5])] = Entry(
+            entries[Array(parts[5].utf8)] = Entry(
                 stamp: parts[1...4].joined(separator: " "), sha256: String(parts[0]))
         }
     }
@@ -39,16 +40,17 @@ package struct HashCache: Sendable, Equatable {
 
     /// The hash, nil where the file is another than it was.
     subscript(path: FilePath, status: FileStatus) -> String? {
-        get { entries[path.escaped].flatMap { $0.stamp == Self.stamp(status) ? $0.sha256 : nil } }
+        get { entries[Array(path.escaped.utf8)].flatMap { $0.stamp == Self.stamp(status) ? $0.sha256 : nil } }
         set {
             guard let newValue, status.changed < now - 2_000_000_000 else { return }
-            entries[path.escaped] = Entry(stamp: Self.stamp(status), sha256: newValue)
+            entries[Array(path.escaped.utf8)] = Entry(stamp: Self.stamp(status), sha256: newValue)
         }
     }
 
     /// Replaces the file.
     package func write(_ path: FilePath) throws(SystemError) {
-        let lines = entries.sorted { $0.key < $1.key }.map { "\($1.sha256) \($1.stamp) \($0)\n" }
+        let lines = entries.sorted { $0.key.lexicographicallyPrecedes($1.key) }
+            .map { "\($1.sha256) \($1.stamp) \(String(decoding: $0, as: UTF8.self))\n" }
         try Files.replace(path, with: lines.joined().utf8)
     }
 

@@ -33,7 +33,8 @@ package final class LabelledComparison: ComparedImages {
         // Images that can be made anew are read once.
         let other = part.hasPictures || old.configuration.input == new.configuration.input ? part : try load(for: new)
         let (data, others) = (
-            try part.data(for: old.configuration, labelled: false), try other.data(for: new.configuration, labelled: false)
+            try part.data(for: old.configuration, labelled: false),
+            try other.data(for: new.configuration, labelled: false)
         )
         let (first, second) = (try answers(of: old, to: data), try answers(of: new, to: others))
         shown = (data, old.configuration.input.target)

@@ -45,8 +45,9 @@ package final class PublishedImages: ComparedImages {
     ) throws -> (paths: [FilePath], missing: Int, isAll: Bool) {
         let latest = try history.latest(depth)
         // Of images that had the same place one after the other, the last one is there.
-        var seen: Set<String> = []
-        let published = latest.map(\.path).filter { seen.insert($0).inserted }
+        // By bytes: two spellings of an umlaut are one String and two files.
+        var seen: Set<[UInt8]> = []
+        let published = latest.map(\.path).filter { seen.insert(Array($0.utf8)).inserted }
         let paths = published.map { FilePath(bytes: percentUnescaped($0)) }.filter {
             ((try? Files.statusIfPresent(configuration.outbox.pushing($0))) ?? nil)?.isRegular == true
         }

@@ -63,7 +63,8 @@ package struct BlurScore: Encodable, Sendable {
 
 extension EvaluationData {
     /// The same images, blurred.
-    fileprivate func blurred(_ corruption: Corruption, severity: Int, height: Int, width: Int) throws -> EvaluationData {
+    fileprivate func blurred(_ corruption: Corruption, severity: Int, height: Int, width: Int) throws -> EvaluationData
+    {
         let size = height * width * 3
         let count = count
         return try mapped(size: size) { pixels in

@@ -21,6 +21,8 @@ package struct EvaluationData: Sendable {
     package private(set) var names: [String]
     /// Files that are no images, with the reason.
     package var refused: [RefusedFile] = []
+    /// Keeps the pictures' files, where they are unpacked from an archive, for as long as they may be asked for.
+    var owner: PictureSet?
 
     /// Images of a data set.
     ///

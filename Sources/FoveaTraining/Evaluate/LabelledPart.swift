@@ -47,7 +47,9 @@ package struct LabelledPart {
             }
             part = split
             content = .pictures(try set.development(development), limits)
-        } else if set.info.list == nil, set.splits.keys.elementsEqual([Part.train.rawValue]), split != Part.train.rawValue {
+        } else if set.info.list == nil, set.splits.keys.elementsEqual([Part.train.rawValue]),
+            split != Part.train.rawValue
+        {
             part = "all"
             content = .pictures(try set.pictures(Part.train.rawValue), limits)
         } else {
@@ -76,7 +78,7 @@ package struct LabelledPart {
         case .pictures(let pictures, let limits):
             result = try EvaluationData(pictures, labels: labelled ? labels : nil, model: model, limits: limits)
         }
-        result.refused = refused
+        (result.refused, result.owner) = (refused, set)
         return result
     }
 }

@@ -170,7 +170,10 @@ package struct TrainingRun {
     private func inputs() throws -> [String: String] {
         let division = Digest()
         for index in plan.development { division.update(Array("\(index),".utf8)) }
+        let labels = plan.data.info.labels
         return [
+            "images": "\(try plan.data.images("train").count)",
+            "labels": "\(labels.count) (\(labels.prefix(20).joined(separator: ", "))\(labels.count > 20 ? ", …" : ""))",
             "the data's SHA-256": try plan.data.images("train").sha256,
             "development": "\(plan.development.count) images (\(hexadecimal(division.finish()).prefix(8)))",
             "the chain": JSONValue.array(try plan.chain.map { try JSONValue(encoding: $0) }).text,
