@@ -33,6 +33,9 @@ import torch
 from efficientnet_lite_pytorch import EfficientNet
 from PIL import Image, ImageDraw
 
+# A picture at a time gains nothing from threads.
+torch.set_num_threads(1)
+
 SIDES = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
 SIDE = SIDES[arguments.model]
 
