@@ -20,10 +20,11 @@ struct Corpus {
     init(folder: FilePath) throws {
         self.folder = folder
         images = try ClassFolders(folder).classes.flatMap { one in
-            try one.files.map { path in
+            try one.files.map { file in
+                let path = file.path
                 let bytes = try Files.read(path)
                 return Image(
-                    name: "\(one.name.string)/\(percentEscaped(Array(path.lastComponent!.string.utf8)))",
+                    name: file.name,
                     ending: path.extension.map { ".\($0)" } ?? "", bytes: bytes,
                     sha256: hexadecimal(Digest.sha256(bytes)))
             }
