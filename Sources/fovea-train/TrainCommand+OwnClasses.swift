@@ -16,7 +16,8 @@ extension TrainCommand {
     /// Options that decide a training from scratch and say nothing about a head.
     private var scratchOptions: [(name: String, isGiven: Bool)] {
         [
-            ("--size", size != nil), ("--framing", framing != "stretch"), ("--epochs", epochs != nil),
+            ("--from", from != nil), ("--size", size != nil), ("--framing", framing != "stretch"),
+            ("--epochs", epochs != nil),
             ("--budget", budget != nil), ("--target", target != nil), ("--batch", batch != nil),
             ("--optimizer", optimizer != nil), ("--learning-rate", learningRate != nil),
             ("--momentum", momentum != nil),

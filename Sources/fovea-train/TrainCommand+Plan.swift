@@ -61,6 +61,15 @@ extension TrainCommand {
                 classes: dataset.info.labels.count, settings: try networkSettings(),
                 superclassOf: answersBySuperclass ? dataset.info.superclassOf : nil),
             chain: chain, settings: chosenSettings, checkpoint: checkpoint, goOn: Self.goOn(checkpoint))
+        if let from {
+            let base = try configuration.model(from)
+            let start = try StartingWeights(base, for: plan.network)
+            plan.start = start.tensors
+            plan.base = .init(try base.configuration.identifier, sha256: base.sha256)
+            console.note(
+                "begins with the weights of \(from)"
+                    + (start.fresh.isEmpty ? "" : "; these begin anew: \(start.fresh.joined(separator: ", "))"))
+        }
         plan.budget = try budgetSeconds.map { .init(seconds: $0, settings: settings) }
         plan.target = target.map { $0 / 100 }
         plan.weights = try storedType()
@@ -74,6 +83,10 @@ extension TrainCommand {
                 name: dataset.info.name, sha256: try dataset.images("train").sha256, perClass: development,
                 isLearntWhole: division.development.isEmpty)
         ]
+        if let from, let sets = try configuration.model(from).configuration.training?.sets() {
+            // What the first model has learnt, the new one has learnt too.
+            plan.sets += sets
+        }
         plan.files = {
             var digests = ImageDigests()
             digests.learn(try dataset.images("train"), division.train)

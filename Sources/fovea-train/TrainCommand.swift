@@ -33,6 +33,12 @@ struct TrainCommand: ParsableCommand {
             "Settings to begin with, which other options change: \(Preset.names).", valueName: "name"))
     var preset: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Begin with the weights of this stored model where they fit, instead of from scratch; with --arch or --preset.",
+            valueName: "model"))
+    var from: String?
+
     @Option(help: ArgumentHelp("A data set's name, an archive, a CIFAR folder or a folder per class.", valueName: "d"))
     var data: String
 

@@ -15,12 +15,14 @@ extension EndToEnd {
         init() throws {
             folder = try TemporaryFolder()
             configuration = try folder.write(
-                "fovea.yaml", Fixture.configuration(folder.path, models: folder.path.appending("none"), ["model": "eye"]))
+                "fovea.yaml",
+                Fixture.configuration(folder.path, models: folder.path.appending("none"), ["model": "eye"]))
             try write("colours", ["red": (200, 50, 50), "green": (50, 200, 50), "blue": (50, 50, 200)], count: 24)
             let outcome = try Programs.run(
                 "fovea-train",
                 [
-                    "train", "--arch", "resnet9", "--data", "\(root)/colours", "--name", "eye", "--epochs", "6", "--batch", "16",
+                    "train", "--arch", "resnet9", "--data", "\(root)/colours", "--name", "eye", "--epochs", "6",
+                    "--batch", "16",
                     "--set", "channels=8,8,16,16", "--threads", "1", "--quiet", "--config", configuration.string,
                 ])
             guard outcome.code == 0 else { throw TestFailure(description: outcome.error) }
@@ -78,7 +80,8 @@ extension EndToEnd {
         let evaluation = try Programs.run(
             "fovea-train",
             [
-                "evaluate", "parts", "--data", "\(studio.root)/parts", "--scores", scores.string, "--threads", "1", "--json",
+                "evaluate", "parts", "--data", "\(studio.root)/parts", "--scores", scores.string, "--threads", "1",
+                "--json",
                 "--config", studio.configuration.string,
             ])
         #expect(evaluation.code == 0, "\(evaluation.error)")
@@ -112,11 +115,14 @@ extension EndToEnd {
         let one = try studio.train("one")
         #expect(one.code == 65 && one.error.contains("one class, 'nut'"), "\(one.error)")
         try studio.write("thin", ["nut": (200, 150, 50), "screw": (120, 50, 180)], count: 6)
-        try studio.folder.write("thin/bolt/1.png", SyntheticImage.blob(width: 30, height: 30, red: 9, green: 9, blue: 9, seed: 1).png)
+        try studio.folder.write(
+            "thin/bolt/1.png", SyntheticImage.blob(width: 30, height: 30, red: 9, green: 9, blue: 9, seed: 1).png)
         let thin = try studio.train("thin")
         #expect(thin.code == 65 && thin.error.contains("'bolt' (1)"), "\(thin.error)")
         let scratch = try studio.train("thin", ["--epochs", "3"])
-        #expect(scratch.code == 64 && scratch.error.contains("--epochs decides a training from scratch"), "\(scratch.error)")
+        #expect(
+            scratch.code == 64 && scratch.error.contains("--epochs decides a training from scratch"), "\(scratch.error)"
+        )
         let missing = try studio.train("thin", ["--backbone", "nobody"])
         #expect(missing.code == 66 && missing.error.contains("nobody"), "\(missing.error)")
         let both = try studio.train("thin", ["--arch", "vanilla", "--backbone", "eye"])

@@ -9,7 +9,7 @@ import Testing
     }
 
     @Test func noLabelHasAFolderOfTheOutbox() {
-        #expect(OutboxFolder.own == ["failed", "unsure", "unknown", "STATUS.txt"])
+        #expect(OutboxFolder.own == ["failed", "unsure", "unknown", "STATUS.txt", "README.md"])
         for name in OutboxFolder.own {
             #expect(OutboxFolder.of(label: name) == "\(name).label")
             #expect(OutboxFolder.label(of: name) == nil)

@@ -1,6 +1,7 @@
 import CAllocations
 import FoveaNN
 import FoveaSystem
+import Glibc
 import Testing
 
 @Suite struct TrainingTests {
@@ -313,11 +314,23 @@ import Testing
         let after = try network.evaluate(Noisy())
         #expect(after.top1 == before.top1 && after.loss < before.loss)
         #expect(factor > 1 ? temperature > 1 : temperature < 1)
-        // No other one is better.
-        for other in [0.9, 1.1] {
-            network.temperature = Float(temperature * other)
-            #expect(try network.evaluate(Noisy()).loss > after.loss)
+        // No other one is better, with the prior that counts as much as one image or two.
+        func objective(_ temperature: Double) throws -> Double {
+            network.temperature = Float(temperature)
+            return try network.evaluate(Noisy()).loss * Double(Noisy().count) + 2 * log(temperature) * log(temperature)
         }
+        for other in [0.9, 1.1] { #expect(try objective(temperature * other) > objective(temperature)) }
+    }
+
+    /// Six images that are all right ask for endless confidence, and do not get it.
+    @Test func aHandfulOfImagesDoesNotMakeSure() throws {
+        var settings = settings(epochs: 20)
+        settings.labelSmoothing = 0
+        let trainer = try trainer(settings, keep: 1)
+        _ = try trainer.run(Stripes(count: 64))
+        let temperature = try trainer.network.fittedTemperature(Stripes(count: 6))
+        #expect(try trainer.network.evaluate(Stripes(count: 6)).top1 == 1)
+        #expect(temperature > 0.3 && temperature <= 1, "\(temperature)")
     }
 
     @Test func aTargetEndsTheTrainingWhereItIsReached() throws {

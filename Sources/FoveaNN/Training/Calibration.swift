@@ -4,7 +4,8 @@ extension Network {
     /// The temperature that makes confidences mean what they say (Guo et al. 2017, "On Calibration of Modern Neural
     /// Networks"): logits are divided by it, which without averaging changes no answer. The one with the least loss on images
     /// that were not trained on, and with a prior: a handful of images that are all right would ask for endless confidence. The
-    /// logarithm of the temperature has a normal prior of mean 0 and deviation ½, and stays within 1/5 and 5.
+    /// logarithm of the temperature has a normal prior of mean 0 and deviation ½, which counts as much as one image or two. From 1/20
+    /// to 20.
     ///
     /// - Parameter views: what answers will be averaged over; each view's logits are divided.
     package func fittedTemperature(
@@ -31,7 +32,7 @@ extension Network {
             }
         }
         // Golden section.
-        var (low, high) = (-log(5.0), log(5.0))
+        var (low, high) = (-log(20.0), log(20.0))
         let ratio = (5.0.squareRoot() - 1) / 2
         var (a, b) = (high - ratio * (high - low), low + ratio * (high - low))
         var (lossA, lossB) = (loss(a), loss(b))

@@ -42,11 +42,12 @@ package struct BackboneImport {
             // Nothing is fetched for a model that serves already; a damaged one says so here.
             let verified = try ModelFolder.verify(there.folder)
             let sha256 = verified.configuration.training?.imported?.sha256
-            guard sha256 == backbone.weights || (source.file == nil && sha256 != nil) else {
+            guard let sha256 else {
                 throw ModelError(
                     .exists, "\(there.identifier)",
                     "there is a model of that name that was not made of \(backbone.name): give another --name")
             }
+            // Weights from a file are compared; without one, any import of that name is what was asked for.
             if let file = source.file, try source.weights(console).sha256 != sha256 {
                 throw ModelError(
                     .exists, "\(there.identifier)",

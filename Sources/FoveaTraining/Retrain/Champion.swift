@@ -18,6 +18,18 @@ package struct Champion {
         let active = try ActiveModel.read(configuration.activeFile)
         model = try store.resolve(try active?.active.identifier.description ?? configuration.model)
         verified = try ModelFolder.verify(model.folder)
+        // A head on a backbone and a converted model have no recipe that a night could go on with.
+        switch verified.configuration.training?.kind {
+        case .ownClasses(let own)?:
+            throw Failure.data(
+                "\(model.identifier) has its own classes on the backbone \(own.backbone.name), and `retrain` cannot learn "
+                    + "corrections to such a model yet: put the pictures into their class folders, and run `foveactl train --data` again")
+        case .imported?:
+            throw Failure.data(
+                "\(model.identifier) was made elsewhere, and `retrain` goes on only with what Fovea trained: `foveactl train --data "
+                    + "FOLDER` fits your own classes to it")
+        case .trained?, .unknown?, nil: break
+        }
         guard verified.configuration.usesNetwork else {
             throw Failure.data(
                 "\(model.identifier) is no network that Fovea trains: its chain ends in "

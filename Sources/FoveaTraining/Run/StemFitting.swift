@@ -3,6 +3,8 @@ import FoveaNN
 
 /// Fits the filters of the first layer that are not learnt, where a network has them, to the training images (whitening).
 enum StemFitting {
+    /// The filters of the first layer, where they are fitted and not learnt.
+    static let tensor = "stem.conv.weight"
     /// As many pixels as this many images of 32 × 32 have are enough for the covariance of small patches.
     private static let images = 5000
 
@@ -10,7 +12,7 @@ enum StemFitting {
     ///
     /// - Throws: `Failure.usage` where the layer has another number of filters than whitening gives.
     static func fit(_ network: Network, to images: TrainingImages, of plan: TrainingPlan) throws {
-        guard let stem = network.tensors.first(where: { $0.name == "stem.conv.weight" && $0.kind == .buffer }) else {
+        guard let stem = network.tensors.first(where: { $0.name == tensor && $0.kind == .buffer }) else {
             return
         }
         let size = plan.data.info.height * plan.data.info.width

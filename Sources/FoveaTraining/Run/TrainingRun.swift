@@ -107,7 +107,7 @@ package struct TrainingRun {
     private func prepare(_ trainer: Trainer, _ network: Network, from resumed: [UInt8]?) throws {
         if let resumed { return try checkpoint.restore(trainer, from: resumed) }
         for (name, values) in plan.start { try network.write(name, values) }
-        if plan.start.isEmpty { try StemFitting.fit(network, to: images, of: plan) }
+        if plan.start[StemFitting.tensor] == nil { try StemFitting.fit(network, to: images, of: plan) }
         // The epochs of a budget are kept from here on.
         if plan.budget != nil { try checkpoint.save(trainer) }
     }
