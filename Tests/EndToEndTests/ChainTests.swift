@@ -86,7 +86,7 @@ extension EndToEnd {
             #expect(outcome.code == 0, "\(outcome.error)")
         }
         func golden(_ name: String) throws -> GoldenSet {
-            try ModelFolder.verify(daemon.state.pushing("models/\(name)/1")).golden
+            try ModelFolder.verify(daemon.state.pushing(FilePath("models/\(name)/1"))).golden
         }
         let tiny = try ModelFolder.verify(daemon.fixture.models.pushing("tiny/1"))
         #expect(try golden("same").scores == tiny.golden.scores)
