@@ -9,9 +9,10 @@ package struct TestZip {
         for (path, content) in members {
             let offset = bytes.count
             let name = Array(path.utf8)
-            // Version, flags (UTF-8), method, time, date; checksum and sizes; lengths of name and extra field.
+            // Version, flags (UTF-8), method, time, date; checksum, sizes; lengths of name and extra field.
             let common =
-                Self.short(20) + Self.short(0x800) + Self.short(0) + Self.long(0) + Self.long(Int(TestPNG.crc32(content)))
+                Self.short(20) + Self.short(0x800) + Self.short(0) + Self.long(0)
+                + Self.long(Int(TestPNG.crc32(content)))
                 + Self.long(content.count) + Self.long(content.count) + Self.short(name.count) + Self.short(0)
             bytes += [0x50, 0x4B, 3, 4] + common + name + content
             directory +=

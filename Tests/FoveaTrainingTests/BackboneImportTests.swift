@@ -71,8 +71,8 @@ import Testing
                 == .init(height: 224, width: 224, framing: .crop(share: 0.875), resample: .bicubic))
         #expect(configuration.weights?.dtype == .float16 && configuration.metrics == nil)
         let origin = try #require(configuration.training?.imported)
-        let digest = hexadecimal(try Digest.sha256(fileAt: file))
-        #expect(origin.licence == "unknown" && origin.sha256 == digest)
+        let sha256 = try hexadecimal(Digest.sha256(fileAt: file))
+        #expect(origin.licence == "unknown" && origin.sha256 == sha256)
         // The chain gives the golden scores, and (pixel - 127) / 128 is what the network sees.
         let chain = try Chain(
             configuration.chain, shape: ImageShape(height: 224, width: 224), classes: 3, maxCount: 4,
