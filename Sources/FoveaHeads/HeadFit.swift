@@ -27,11 +27,7 @@ package struct HeadFit: Sendable {
     /// Rows × classes above which only the ridge head is fitted: it needs no passes over the rows.
     static let mostLogistic = 4_000_000
 
-    /// Fits all candidates on all folds, chooses one, and fits that one to all images.
-    ///
-    /// The choice is the strongest penalty whose out-of-fold loss is above the least one by no more than a standard error of the
-    /// difference (Breiman et al. 1984, section 3.4.3, with paired losses): what the folds cannot tell apart, the simpler head wins.
-    ///
+    /// Fits all candidates on all folds, chooses the one with the least out-of-fold loss, and fits that one to all images.
     ///
     /// - Parameter progress: called after each fold with the number of fits that are done, and of all.
     package static func choose(
@@ -61,46 +57,25 @@ package struct HeadFit: Sendable {
             progress(fold + 1, data.foldCount + 1)
         }
         let weights = HeadData.balanced(data.labels, classes: data.classes)
-        var scored: [Scored] = []
+        var scored: [(index: Int, temperature: Double, candidate: Candidate)] = []
         for index in candidates.indices where isUsable[index] {
             let temperature = Temperature.fit(logits[index], labels: data.labels, weights: weights)
-            let losses = Temperature.losses(
+            let loss = Temperature.loss(
                 logits[index], labels: data.labels, weights: weights, temperature: temperature)
-            scored.append(
-                Scored(
-                    index: index, temperature: temperature, losses: losses,
-                    candidate: Candidate(
-                        method: candidates[index].method, penalty: candidates[index].penalty,
-                        loss: losses.reduce(0, +) / Double(losses.count), right: right(logits[index], data.labels))))
+            let candidate = Candidate(
+                method: candidates[index].method, penalty: candidates[index].penalty, loss: loss,
+                right: right(logits[index], data.labels))
+            scored.append((index, temperature, candidate))
         }
-        guard let best = simplest(scored) else { preconditionFailure("a ridge with a positive penalty has a solution") }
+        guard let best = scored.min(by: { $0.candidate.loss < $1.candidate.loss }) else {
+            preconditionFailure("a ridge with a positive penalty has a solution")
+        }
         let chosen = candidates[best.index]
         let head = fit([chosen], HeadSystem(data.learnt(without: nil), algebra), algebra)[0]
         progress(data.foldCount + 1, data.foldCount + 1)
         return HeadFit(
             method: chosen.method, penalty: chosen.penalty, head: head!, outOfFold: logits[best.index],
             temperature: best.temperature, candidates: scored.map(\.candidate))
-    }
-
-    private struct Scored {
-        let index: Int
-        let temperature: Double
-        /// Of each image.
-        let losses: [Double]
-        let candidate: Candidate
-    }
-
-    /// See `choose`.
-    private static func simplest(_ scored: [Scored]) -> Scored? {
-        guard let least = scored.min(by: { $0.candidate.loss < $1.candidate.loss }) else { return nil }
-        let like = scored.filter { $0.candidate.method == least.candidate.method }
-        return like.filter { other in
-            let differences = zip(other.losses, least.losses).map { $0 - $1 }
-            let count = Double(differences.count)
-            let mean = differences.reduce(0, +) / count
-            let variance = differences.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / max(1, count - 1)
-            return mean <= (variance / count).squareRoot()
-        }.max { $0.candidate.penalty < $1.candidate.penalty }
     }
 
     private static func fit(
