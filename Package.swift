@@ -133,7 +133,8 @@ plugin("ExampleC", file: "fovea-example-c")
 /// Small doubles and synthetic images shared by the tests.
 package.targets.append(
     .target(
-        name: "FoveaTestKit", dependencies: ["FoveaSystem", "FoveaImage", "FoveaModels", "FoveaTorch"], path: "Tests/FoveaTestKit"))
+        name: "FoveaTestKit", dependencies: ["FoveaSystem", "FoveaImage", "FoveaModels", "FoveaTorch"],
+        path: "Tests/FoveaTestKit"))
 
 /// Counts what a thread allocates.
 package.targets.append(.target(name: "CAllocations", path: "Tests/CAllocations"))

@@ -54,7 +54,8 @@ struct ModelCommand: ParsableCommand {
         }
 
         private enum CodingKeys: CodingKey {
-            case name, version, active, pinned, bundled, folder, labels, top1, developmentTop1, isRetrained, images, bytes, fault
+            case name, version, active, pinned, bundled, folder, labels, top1, developmentTop1, isRetrained, images,
+                bytes, fault
         }
 
         /// Such as `84.9 % ± 2.2 of 1,000 out-of-fold`: a share means nothing without the number of images behind it.

@@ -1,7 +1,6 @@
+import FoveaHeads
 import Glibc
 import Testing
-
-import FoveaHeads
 
 /// Features of classes that lie apart by `distance`, in five folds.
 private func blobs(

@@ -1,6 +1,5 @@
-import Testing
-
 import FoveaHeads
+import Testing
 
 /// Numbers from −1 to 1 that look like chance and are the same everywhere.
 func noise(_ rows: Int, _ columns: Int, seed: UInt64 = 1) -> DenseMatrix {

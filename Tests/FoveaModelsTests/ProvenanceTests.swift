@@ -75,7 +75,8 @@ import Testing
 
     @Test func ownClassesSayWhatTheyWereMadeOf() throws {
         let own = Provenance.OwnClasses(
-            backbone: .init(name: "big", version: "2", sha256: "ab"), data: .init(name: "parts", images: 30, classes: [10, 20]),
+            backbone: .init(name: "big", version: "2", sha256: "ab"),
+            data: .init(name: "parts", images: 30, classes: [10, 20]),
             method: "logistic", penalty: 100, folds: 5, seed: 0, seconds: 1.5,
             sets: [TrainedSet(name: "parts", sha256: "cd", perClass: nil, isLearntWhole: true)])
         let provenance = try Provenance(own)

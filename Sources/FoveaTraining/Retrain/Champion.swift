@@ -23,7 +23,8 @@ package struct Champion {
         case .ownClasses(let own)?:
             throw Failure.data(
                 "\(model.identifier) has its own classes on the backbone \(own.backbone.name), and `retrain` cannot learn "
-                    + "corrections to such a model yet: put the pictures into their class folders, and run `foveactl train --data` again")
+                    + "corrections to such a model yet: put the pictures into their class folders, and run `foveactl train --data` again"
+            )
         case .imported?:
             throw Failure.data(
                 "\(model.identifier) was made elsewhere, and `retrain` goes on only with what Fovea trained: `foveactl train --data "
