@@ -17,8 +17,10 @@ extension ONNXModel {
         }
         let network = try model.reading { try Network($0, maxBatch: 1, mode: .inference, threads: 1) }
         let weights = try SafetensorsFile(path: model.folder.appending(ModelFolder.weightsName))
+        // The graph answers with probabilities alone: what tells the unknown stays with Fovea.
         try weights.check(
-            against: network.tensors.map { ($0.name, $0.shape) }, of: network.definition.architecture)
+            against: network.tensors.map { ($0.name, $0.shape) }, of: network.definition.architecture,
+            beside: [KnownFeatures.tensor])
         for tensor in network.tensors { try network.write(tensor.name, weights.floats(tensor.name)) }
         network.temperature = Float(configuration.temperature)
 

@@ -87,6 +87,13 @@ extension EndToEnd {
         #expect(evaluation.code == 0, "\(evaluation.error)")
         let lines = String(decoding: try Files.read(scores), as: UTF8.self)
         #expect(lines.split(separator: "\n").allSatisfy { $0.contains("\"unknown\":") })
+        let export = try Programs.run(
+            "foveactl",
+            [
+                "model", "export", "parts", "--format", "onnx", "--output", "\(studio.root)/parts.onnx", "--config",
+                studio.configuration.string,
+            ])
+        #expect(export.code == 0, "\(export.error)")
         let listed = try Programs.run("foveactl", ["model", "list", "--config", studio.configuration.string])
         #expect(listed.output.contains("of 24 out-of-fold"), "\(listed.output)")
     }
