@@ -23,9 +23,10 @@ final class LocalClassifier {
         self.configuration = configuration
         let store = ModelStore(bundled: configuration.models, trained: configuration.trainedModels)
         let active = try ActiveModel.read(configuration.activeFile)
-        do {
+        do throws(ModelError) {
             chosen = try store.resolve(active.map { "\($0.active.name)@\($0.active.version)" } ?? configuration.model)
-        } catch let error as ModelError where error.code == .notFound {
+        } catch {
+            guard error.code == .notFound else { throw error }
             throw Failure(Self.advice(error, configuration, store), .noInput)
         }
         let (worker, hello) = try Self.start(chosen, configuration)
