@@ -1,4 +1,3 @@
-import Dispatch
 import FoveaImage
 import FoveaModels
 import FoveaSystem
@@ -22,7 +21,7 @@ struct PictureScan: Sendable {
         let done = Atomic<Int>(0)
         let results = Mutex<[Result<Found, RefusedFile>?]>(
             [Result<Found, RefusedFile>?](repeating: nil, count: files.count))
-        DispatchQueue.concurrentPerform(iterations: files.count) { index in
+        Parallel.forEach(files.count) { index in
             let outcome = Self.look(files[index], limits)
             results.withLock { $0[index] = outcome }
             progress(done.add(1, ordering: .relaxed).newValue)

@@ -1,6 +1,6 @@
-import Dispatch
 import FoveaImage
 import FoveaModels
+import FoveaSystem
 import Synchronization
 
 extension PictureSet {
@@ -15,7 +15,7 @@ extension PictureSet {
         // Each iteration writes to bytes of its own.
         nonisolated(unsafe) let start = pixels
         let failures = Mutex<[Int: RefusedFile]>([:])
-        DispatchQueue.concurrentPerform(iterations: pictures.count) { index in
+        Parallel.forEach(pictures.count) { index in
             do throws(RefusedFile) {
                 try pictures[index].decode(as: target, limits: limits, into: start + index * target.bytes)
             } catch {
